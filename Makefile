@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make test` builds what it needs and runs everything; see CONTRIBUTING.md for the parts.
+
+SHELL := /bin/bash
+LOCKSTEP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lockstep-teleport
+export LOCKSTEP_CACHE
+
+# Releases of ansible-core to test on; all supported ones: make setup CORES="2.16 2.17 2.18 2.19 2.20 2.21"
+CORES ?= 2.16 2.19 2.21
+# Cheapest first.
+PARTS := setup lint unit sanity
+TOOLS := tests/tools
+
+.PHONY: help test setup lint format unit sanity lab-test changelog clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+test: ## Run every part; the last line counts all of them
+	@python3 $(TOOLS)/suite.py all $(PARTS)
+
+setup: ## Install packages and build the virtual environments
+	@bash $(TOOLS)/setup.sh $(CORES)
+
+lint: ## Style, types, documentation, changelog
+	@bash $(TOOLS)/lint.sh
+
+format: ## Format and mend the Python files
+	@$(LOCKSTEP_CACHE)/venv/dev/bin/ruff format .
+	@$(LOCKSTEP_CACHE)/venv/dev/bin/ruff check --fix .
+
+unit: ## Unit, property and mutation tests
+	@bash $(TOOLS)/unit.sh
+
+sanity: ## ansible-test sanity on the oldest and the newest ansible-core
+	@bash $(TOOLS)/sanity.sh
+
+lab-test: ## Molecule scenarios on real hosts; one: make lab-test SCENARIO=name
+	@bash $(TOOLS)/lab_test.sh
+
+changelog: ## Write CHANGELOG.md anew from the fragments and the plugins
+	@bash $(TOOLS)/changelog.sh
+
+clean: ## Remove everything that the tests put outside the checkout
+	@rm -rf $(LOCKSTEP_CACHE)

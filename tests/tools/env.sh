@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# What every script of the tests starts from; sourced. $part is the name of the part of the tests, set by the sourcing script.
+
+set -euo pipefail
+: "${LOCKSTEP_CACHE:?run this through make, which sets LOCKSTEP_CACHE}"
+: "${part:=}"
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+tools=$root/tests/tools
+collections=$LOCKSTEP_CACHE/collections
+inside=ansible_collections/lockstep/teleport
+
+# Without pyenv's shims: those of inactive versions exist and fail.
+system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=$LOCKSTEP_CACHE/venv/dev/bin:$system_path
+export LC_ALL=C.UTF-8
+export ANSIBLE_COLLECTIONS_PATH=$collections
+export ANSIBLE_NOCOLOR=1 NO_COLOR=1
+export PYTHONPYCACHEPREFIX=$LOCKSTEP_CACHE/pycache
+export RUFF_CACHE_DIR=$LOCKSTEP_CACHE/ruff MYPY_CACHE_DIR=$LOCKSTEP_CACHE/mypy
+
+failures=0
+
+# suite ACTION ARGUMENT…: see suite.py.
+suite() { /usr/bin/env python3 "$tools/suite.py" "$@"; }
+
+# step NAME [OPTION…] -- COMMAND…: one counted step of $part. A failing step does not keep the next from running.
+step() { suite run "$part" "$@" || failures=$((failures + 1)); }
+
+# skip / fail NAME REASON: a step that cannot run here, and one that should have.
+skip() { suite skip "$part" "$@"; }
+fail() { suite fail "$part" "$@" || failures=$((failures + 1)); }
+
+# The last line of every part.
+finish() { exit "$((failures > 0))"; }

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every molecule scenario on real hosts, one after the other; with SCENARIO=name only that one.
+
+part=lab-test
+# shellcheck source=tests/tools/env.sh
+. "$(dirname "$0")/env.sh"
+suite begin "$part"
+cd "$collections/$inside"
+
+scenario_limit=1800 # seconds; a scenario that hangs must not take the rest of the run with it
+
+scenarios=()
+for file in extensions/molecule/*/molecule.yml; do
+  [ -e "$file" ] || continue
+  name=$(basename "$(dirname "$file")")
+  if [ -z "${SCENARIO:-}" ] || [ "$SCENARIO" = "$name" ]; then scenarios+=("$name"); fi
+done
+
+[ "${#scenarios[@]}" -gt 0 ] || fail "${SCENARIO:-scenarios}" 'no such scenario in extensions/molecule'
+for name in "${scenarios[@]}"; do
+  step "$name" --limit "$scenario_limit" --forbid '\[DEPRECATION WARNING\]' -- molecule test --scenario-name "$name"
+done
+finish

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ansible-test sanity on the oldest and the newest ansible-core that this machine has a Python for.
+
+part=sanity
+# shellcheck source=tests/tools/env.sh
+. "$(dirname "$0")/env.sh"
+suite begin "$part"
+
+copy=$LOCKSTEP_CACHE/sanity/$inside
+pythons=$(python3 "$tools/interpreters.py" | cut -d ' ' -f 1)
+search_path=$(python3 "$tools/interpreters.py" path)
+
+# ansible-test works only in a real folder of that path, and on everything that lies in it.
+copy_sources() {
+  rm -rf "$copy"
+  mkdir -p "$copy"
+  (cd "$root" && git ls-files -z --cached --others --exclude-standard --deduplicate |
+    while IFS= read -r -d '' file; do [ -e "$file" ] || [ -L "$file" ] && printf '%s\0' "$file"; done |
+    tar --create --null --no-recursion --files-from=- --file=-) | tar --extract --directory "$copy"
+}
+
+# A home of its own keeps ansible-test's caches apart and holds the stand-in for the script it would download.
+make_home() {
+  mkdir -p "$1/.ansible/test/cache"
+  local version
+  for version in 20_3_4 21_3_1 23_1_2 24_2 25_2 25_3; do
+    cp "$tools/get_pip.py" "$1/.ansible/test/cache/get_pip_$version.py"
+  done
+}
+
+# ansible-test only warns about what it could not run, and passes. pwsh is for PowerShell files, of which there are none.
+gaps() {
+  local found=${pythons//./\\.}
+  found=${found//$'\n'/|}
+  printf '%s' 'Required program "(?!pwsh)[^"]*" not found' \
+    '|Skipping sanity test .* due to missing|Skipping sanity test .* because it is unsupported' \
+    "|Skipping sanity test .* on Python ($found) because it could not be found"
+}
+
+run_core() {
+  local core=$1 home=$LOCKSTEP_CACHE/home/core-$1
+  make_home "$home"
+  step "ansible-test on core $core" --forbid "$(gaps)" -- env --chdir="$copy" --unset=PYTHONPYCACHEPREFIX HOME="$home" \
+    PATH="$LOCKSTEP_CACHE/venv/core-$core/bin:$search_path" ansible-test sanity --local --color no
+}
+
+# One row for each Python of a target that compile and import could not be run with, so that nobody takes it for covered.
+name_missing_pythons() {
+  local minor
+  for minor in 7 8 9 10 11 12 13; do
+    grep -qx "3.$minor" <<<"$pythons" || skip "compile and import on Python 3.$minor" 'no such Python on this machine'
+  done
+}
+
+copy_sources
+read -r -a cores <<<"$(python3 "$tools/venvs.py" cores)"
+if [ "${#cores[@]}" -eq 0 ]; then
+  fail 'ansible-test' 'no ansible-core is installed; run make setup'
+else
+  for core in $(printf '%s\n' "${cores[0]}" "${cores[-1]}" | uniq); do run_core "$core"; done
+fi
+name_missing_pythons
+finish

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Brings a Debian machine with nothing but git and make to where the tests run. Needs root, apt and pip as the machine has
+# them configured. Whatever cannot be had ends it: a test that silently does not run proves nothing.
+# usage: setup.sh CORE…
+
+# shellcheck source=tests/tools/env.sh
+. "$(dirname "$0")/env.sh"
+
+install_packages() {
+  local wanted missing=()
+  mapfile -t wanted < <(sed 's/#.*//' "$@" | tr -s ' \t' '\n' | sed '/^$/d' | sort -u)
+  for package in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ "${#missing[@]}" -eq 0 ] && return
+  echo "installing ${missing[*]}"
+  apt-get update -q -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q -q --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Ansible finds the collection by its path, so the checkout appears in one. ansible-test wants more: see sanity.sh.
+link_collection() {
+  mkdir -p "$collections/$(dirname "$inside")"
+  ln -sfn "$root" "$collections/$inside"
+}
+
+install_packages "$tools/apt-packages.txt"
+python3 "$tools/venvs.py" build "$@"
+link_collection
