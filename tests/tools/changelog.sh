@@ -7,3 +7,4 @@
 cd "$collections/$inside"
 version=$(sed -n 's/^version: //p' galaxy.yml)
 antsibull-changelog release --version "$version" --date "$(date --utc +%F)" --update-existing --reload-plugins --refresh-plugins
+rm -f changelogs/.plugin-cache.yaml

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the variables are for the scripts that source this
 # What every script of the tests starts from; sourced. $part is the name of the part of the tests, set by the sourcing script.
 
 set -euo pipefail

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stands in for the ``get-pip`` script that ansible-test would download for each of its virtual environments.
 
-ansible-test takes the file from its cache when it is there, runs it as ``get_pip_X_Y_Z.py`` and names it in ``GET_PIP``.
-This one takes the pip that Python brings along and has it install the wanted version from where the machine gets packages.
+ansible-test takes the file from its cache when it is there, as ``get_pip_X_Y_Z.py``, and names it in ``GET_PIP``.
+This one takes the pip that Python brings along and has it install the wanted version from where the machine gets its
+packages.
 """
 
 from __future__ import annotations

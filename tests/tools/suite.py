@@ -4,9 +4,9 @@
 """Runs the steps of a part of the tests, keeps their counts and adds them up.
 
 ``suite.py begin PART`` forgets what the part counted before.
-``suite.py run PART STEP [--junit FILE] [--limit SECONDS] [--forbid REGEX] -- COMMAND…`` runs one step. Its output goes to
-a log below ``$LOCKSTEP_CACHE/logs``; the end of it is shown when the step fails. A step counts as one, or as what its
-JUnit file says.
+``suite.py run PART STEP [--junit FILE] [--limit SECONDS] [--forbid REGEX] -- COMMAND…`` runs one step. Its output
+goes to a log below ``$LOCKSTEP_CACHE/logs``; the end of it is shown when the step fails. A step counts as one, or as
+what its JUnit file says.
 ``suite.py skip PART STEP REASON`` counts a step that cannot run on this machine.
 ``suite.py fail PART STEP REASON`` counts a step that should have run and could not.
 ``suite.py all PART…`` runs the make target of every part, whatever the others do, and ends with

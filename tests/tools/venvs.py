@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the virtual environments that the tests run in: ``dev`` and one ``core-X.Y`` per release of ansible-core.
 
-``python3 venvs.py build CORE…`` builds what is missing or outdated below ``$LOCKSTEP_CACHE/venv``; a core that no Python
-at hand can run is named and left out, except for the oldest supported one, without which nothing is proved.
+``python3 venvs.py build CORE…`` builds what is missing or outdated below ``$LOCKSTEP_CACHE/venv``; a core that no
+Python at hand can run is named and left out, except for the oldest supported one, without which nothing is proved.
 ``python3 venvs.py cores`` prints the cores that are built, oldest first.
 """
 
@@ -44,8 +44,8 @@ def build(venv: Path, interpreter: Path, requirements: str) -> None:
     subprocess.run([interpreter, "-m", "venv", venv], check=True)
     listed = venv / "requirements.txt"
     listed.write_text(requirements)
-    pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    subprocess.run([*pip, "--requirement", listed], check=True)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+    subprocess.run([*pip, "--requirement", str(listed)], check=True)
     stamp.write_text(wanted)
 
 
@@ -78,8 +78,8 @@ def build_all(root: Path, wanted_cores: list[str]) -> None:
         if release:
             build(root / f"core-{core}", at_hand[release], core_requirements(core))
             continue
-        lowest, highest = CONTROLLER_PYTHONS[core]
-        message = f"ansible-core {core} runs on Python {names({lowest})} to {names({highest})}, here are {names(set(at_hand))}"
+        lowest, highest = (names({limit}) for limit in CONTROLLER_PYTHONS[core])
+        message = f"ansible-core {core} runs on Python {lowest} to {highest}, here are {names(set(at_hand))}"
         if core == OLDEST:
             sys.exit(f"{message}. It is the oldest supported core and must be tested: install such a Python.")
         print(f"NOT BUILT: {message}.")
