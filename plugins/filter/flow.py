@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters between the plan and the plays: thin translations of plugin_utils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group, observed, report, stage_view
+
+
+def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a pure function says of bad input into Ansible's way of saying it."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise AnsibleFilterError(f"lockstep.teleport: {exc}") from exc
+
+    return wrapper
+
+
+class FilterModule:
+    """Filters that the collection's own plays are written with."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {
+            "auth_failures": _telling(auth_group.failures),
+            "auth_part": _telling(auth_group.auth_part),
+            "auth_primary_outcome": _telling(auth_group.primary_outcome),
+            "collect_observations": _telling(observed.collect),
+            "failure_budget": _telling(stage_view.failure_budget),
+            "merge_views": _telling(observed.merge_views),
+            "stage_auth_hosts": _telling(stage_view.auth_hosts),
+            "stage_gate_hosts": _telling(stage_view.gate_hosts),
+            "stage_record": _telling(report.stage_record),
+            "upgrade_report": _telling(report.build_report),
+            "upgrade_report_markdown": _telling(report.render),
+        }

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an auth group does in one stage, and how far it got: pure judgements over the plan and the hosts' results."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import Plan, stage_at
+
+HostVars = Mapping[str, Mapping[str, Any]]
+
+UPGRADED = "upgraded"
+UNTOUCHED = "untouched"
+UNKNOWN = "unknown"
+
+
+def auth_part(plan: Plan, index: int, host: str, instances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the part that an auth host plays in a stage.
+
+    ``primary`` is the host that migrates the backend. It is ``None`` when an auth server outside this stage runs the
+    new version already: the backend has been migrated then, and every host of the stage is a peer. ``members`` are all
+    hosts of the stage's auth group. ``crosses_lines`` says whether any of them changes its release line.
+
+    Raises ``KeyError`` when the stage has no auth step for *host*.
+    """
+    stage = stage_at(plan, index)
+    steps = [step for step in (stage or {}).get("steps", []) if step["phase"] == "auth"]
+    own = {step["host"]: step for step in steps}[host]
+    group = [step for step in steps if step["cluster"] == own["cluster"]]
+    members = [step["host"] for step in group]
+    auths = {i["host"] for i in instances if "auth" in i["services"] and i["cluster"] == own["cluster"]}
+    primary = None if auths - set(members) else members[0]
+    return {
+        "cluster": own["cluster"],
+        "to": own["to"],
+        "from": own["from"],
+        "members": members,
+        "primary": primary,
+        "peers": [member for member in members if member != primary],
+        "role": "primary" if host == primary else "peer",
+        "crosses_lines": any(Version.parse(step["from"]).line != Version.parse(step["to"]).line for step in group),
+    }
+
+
+def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> str:
+    """Say what the primary runs now: ``upgraded``, ``untouched`` (the old version, also after a way back) or ``unknown``.
+
+    Peers may return only where this is known: an old peer on a migrated backend, or a new one on an old backend beside
+    an old primary, damages the cluster silently.
+    """
+    primary = part["primary"]
+    if primary is None:
+        return UPGRADED
+    if primary not in active:
+        return UNKNOWN
+    variables = hostvars[primary]
+    result = variables.get("auth_upgrade") or {}
+    if not result or result.get("skipped"):
+        return UNTOUCHED
+    if result.get("failed"):
+        return UNTOUCHED if result.get("old_version_runs") else UNKNOWN
+    return UNKNOWN if variables.get("auth_failure") else UPGRADED
+
+
+def failures(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> list[str]:
+    """Return one sentence for each member of the group that failed or stopped answering."""
+    told: list[str] = []
+    for member in part["members"]:
+        if member not in active:
+            told.append(
+                f"{member}: stopped answering or failed for good, so what it runs is not known. Peers that were stopped "
+                "for it stay stopped and held; reach it again and repeat the run, which continues from what it finds."
+            )
+        elif hostvars[member].get("auth_failure"):
+            told.append(f"{member}: {hostvars[member]['auth_failure']}")
+    return told

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what the hosts and clusters said to what the planner takes.
+
+Everything here is a pure function over values: variables of hosts go in, plain data comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Instance = dict[str, Any]
+
+DEFAULT_CLUSTER = "main"
+PLANNER_KEYS = ("services", "version", "edition", "interrupted")
+
+
+def collect(
+    hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], asked_limit: Iterable[str]
+) -> dict[str, Any]:
+    """Return the planner's instances, the findings of all hosts, and whom to ask about each cluster.
+
+    *hosts* are all hosts of the inventory pattern, whatever --limit says; *asked_limit* are those the run may
+    touch. A host that was not observed is an instance in state ``unreachable``: it can never be forgotten.
+
+    The result has ``instances`` (see ``upgrade_plan``), ``findings`` and ``asked``: for each cluster the host of
+    one running Auth Service.
+    """
+    allowed = set(asked_limit)
+    pairs = [(host, hostvars[host]) for host in hosts]
+    sole = _sole_cluster(pairs)
+    instances: list[Instance] = []
+    findings: list[dict[str, Any]] = []
+    for host, variables in pairs:
+        seen = observation(variables)
+        cluster = cluster_of(variables, seen, sole)
+        instances.append(planner_instance(host, cluster, seen))
+        if seen is None and host not in allowed:
+            findings.append(_left_out(host, cluster))
+        elif seen is not None:
+            findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
+    return {"instances": instances, "findings": findings, "asked": _one_auth_per_cluster(instances)}
+
+
+def observation(variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what ``instance_info`` said of a host, ``None`` when it could not be asked."""
+    result = variables.get("observe_result")
+    return result.get("instance") if isinstance(result, Mapping) else None
+
+
+def cluster_of(variables: Mapping[str, Any], seen: Mapping[str, Any] | None, sole: str | None) -> str:
+    """Name a host's cluster: the inventory's word, else the instance's own, else the only cluster there is."""
+    named = variables.get("teleport_cluster")
+    if named:
+        return str(named)
+    own = seen.get("cluster") if seen else None
+    return str(own or sole or DEFAULT_CLUSTER)
+
+
+def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) -> Instance:
+    """Reduce an observation to what the planner reads, so that nothing else can change a plan's digest."""
+    if seen is None:
+        return {"host": host, "cluster": cluster, "services": ["agent"], "version": None, "state": "unreachable"}
+    kept = {key: seen[key] for key in PLANNER_KEYS if seen.get(key) is not None}
+    return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
+
+
+def merge_views(
+    instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[Instance]]:
+    """Add what the clusters report: ``instances``, completed, and ``unmanaged``, those the inventory lacks.
+
+    Instances are matched by host UUID, and by node name where the UUID could not be read: Teleport names an instance by
+    the UUID in its data directory. An unreachable host gets the services and version its cluster last saw, because
+    a silent auth server must not pass for an agent.
+    """
+    own = list(instances)
+    reported = [{**entry, "cluster": cluster} for cluster, view in _views(own, hostvars) for entry in view["instances"]]
+    by_name = {entry["host"]: entry for entry in reported if entry["host"]}
+    known = set(_known_names(own, hostvars))
+    strangers = [entry for entry in reported if known.isdisjoint({entry["id"], entry["host"]})]
+    return {
+        "instances": [_completed(instance, by_name.get(instance["host"])) for instance in own],
+        "unmanaged": sorted((_stranger(entry) for entry in strangers), key=lambda i: (i["cluster"], i["host"])),
+    }
+
+
+def _completed(instance: Instance, entry: Mapping[str, Any] | None) -> Instance:
+    if instance["state"] != "unreachable" or entry is None:
+        return instance
+    return {**instance, "cluster": entry["cluster"], "services": entry["services"], "version": entry["version"]}
+
+
+def _stranger(entry: Mapping[str, Any]) -> Instance:
+    return {
+        "host": entry["host"] or entry["id"],
+        "cluster": entry["cluster"],
+        "services": entry["services"],
+        "version": entry["version"],
+    }
+
+
+def _known_names(instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    for instance in instances:
+        yield instance["host"]
+        seen = observation(hostvars[instance["host"]]) or {}
+        yield from (str(name) for name in (seen.get("host_uuid"), seen.get("nodename")) if name)
+
+
+def _views(
+    instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    for instance in instances:
+        if "auth" in instance["services"]:
+            asked = hostvars[instance["host"]].get("gate_asked")
+            view = asked.get("cluster_view") if isinstance(asked, Mapping) else None
+            if view:
+                yield instance["cluster"], view
+
+
+def _sole_cluster(pairs: Iterable[tuple[str, Mapping[str, Any]]]) -> str | None:
+    names = set()
+    for _host, variables in pairs:
+        named = variables.get("teleport_cluster") or (observation(variables) or {}).get("cluster")
+        if named:
+            names.add(str(named))
+    return names.pop() if len(names) == 1 else None
+
+
+def _one_auth_per_cluster(instances: Iterable[Instance]) -> list[str]:
+    chosen: dict[str, str] = {}
+    for instance in instances:
+        if "auth" in instance["services"] and instance["state"] == "running":
+            chosen.setdefault(instance["cluster"], instance["host"])
+    return sorted(chosen.values())
+
+
+def _left_out(host: str, cluster: str) -> dict[str, Any]:
+    return {
+        "code": "limited",
+        "severity": "blocker",
+        "cluster": cluster,
+        "host": host,
+        "message": f"{host} was left out by --limit, so what runs there is not known.",
+        "hint": "Run without --limit: the order can only be kept over all hosts.",
+    }

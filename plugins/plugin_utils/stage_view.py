@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one stage of a plan means for the hosts of a play: pure look-ups in the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Plan = Mapping[str, Any]
+
+WHOLE = 100  # percent
+
+
+def stage_at(plan: Plan, index: int) -> Mapping[str, Any] | None:
+    """Return the stage with this index, ``None`` beyond the end or when there is no plan."""
+    stages = plan.get("stages") or []
+    return stages[index] if 0 <= index < len(stages) else None
+
+
+def auth_hosts(plan: Plan, index: int) -> list[str]:
+    """Return the auth hosts that a stage changes, in the plan's order."""
+    stage = stage_at(plan, index)
+    return [step["host"] for step in stage["steps"] if step["phase"] == "auth"] if stage else []
+
+
+def stage_clusters(plan: Plan, index: int) -> list[str]:
+    """Return the clusters that a stage changes, by name."""
+    stage = stage_at(plan, index)
+    return sorted({step["cluster"] for step in stage["steps"]}) if stage else []
+
+
+def gate_hosts(plan: Plan, index: int, instances: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one auth host for each cluster that a stage changes: the one to ask at the gate."""
+    wanted = stage_clusters(plan, index)
+    chosen: dict[str, str] = {}
+    for instance in instances:
+        if "auth" in instance["services"] and instance["cluster"] in wanted:
+            chosen.setdefault(instance["cluster"], instance["host"])
+    return [chosen[name] for name in wanted if name in chosen]
+
+
+def failure_budget(spec: int | str, total: int) -> int:
+    """Return how many of *total* agents may fail: a number, or a percentage rounded down.
+
+    Raises ``ValueError`` when *spec* is neither.
+    """
+    text = str(spec).strip()
+    number = text.removesuffix("%")
+    if not number.isdigit() or (text.endswith("%") and int(number) > WHOLE):
+        raise ValueError(
+            f"teleport_max_failed_agents is {spec!r}: "
+            "a number of agents (0, 5) or a percentage of them (0% to 100%) is allowed."
+        )
+    return int(number) * total // 100 if text.endswith("%") else int(number)

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group
+
+GROUP = ["a1", "a2", "a3"]
+INSTANCES = [{"host": host, "cluster": "east", "services": ["auth"]} for host in GROUP]
+
+
+def plan_for(*hosts: str, source: str = "15.5.3") -> dict[str, Any]:
+    steps = [{"phase": "auth", "cluster": "east", "host": h, "from": source, "to": "16.5.12", "batch": 0} for h in hosts]
+    return {"stages": [{"steps": steps}]}
+
+
+def part(*hosts: str) -> dict[str, Any]:
+    return auth_group.auth_part(plan_for(*hosts), 0, hosts[0], INSTANCES)
+
+
+def test_the_first_auth_step_of_a_cluster_migrates() -> None:
+    found = part("a2", "a1", "a3")
+    assert (found["primary"], found["role"], found["peers"]) == ("a2", "primary", ["a1", "a3"])
+    assert found["crosses_lines"]
+
+
+def test_nobody_migrates_twice() -> None:
+    found = part("a2", "a3")
+    assert (found["primary"], found["role"]) == (None, "peer")
+
+
+def test_a_patch_does_not_cross_lines() -> None:
+    assert not auth_group.auth_part(plan_for(*GROUP, source="16.4.0"), 0, "a1", INSTANCES)["crosses_lines"]
+
+
+@pytest.mark.parametrize(
+    ("primary", "active", "outcome"),
+    [
+        ({"auth_upgrade": {"changed": True}}, GROUP, "upgraded"),
+        ({"auth_upgrade": {"failed": True, "old_version_runs": True}}, GROUP, "untouched"),
+        ({"auth_upgrade": {"failed": True, "old_version_runs": False}}, GROUP, "unknown"),
+        ({"auth_upgrade": {"changed": True}, "auth_failure": "the gate"}, GROUP, "unknown"),
+        ({"auth_failure": "the rehearsal"}, GROUP, "untouched"),
+        ({}, ["a2", "a3"], "unknown"),
+    ],
+)
+def test_peers_return_only_when_it_is_known_what_the_primary_runs(
+    primary: dict[str, Any], active: list[str], outcome: str
+) -> None:
+    assert auth_group.primary_outcome(part(*GROUP), {"a1": primary, "a2": {}, "a3": {}}, active) == outcome
+
+
+def test_every_failed_or_silent_member_is_named() -> None:
+    told = auth_group.failures(part(*GROUP), {"a1": {"auth_failure": "broke"}, "a2": {}, "a3": {"auth_failure": ""}}, ["a1", "a3"])
+    assert [sentence.split(":")[0] for sentence in told] == ["a1", "a2"]

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import collect, merge_views
+
+
+def seen(**changes: Any) -> dict[str, Any]:
+    instance = {
+        "services": ["agent"],
+        "version": "15.5.3",
+        "edition": "community",
+        "state": "running",
+        "interrupted": False,
+        "cluster": None,
+        "findings": [],
+        **changes,
+    }
+    return {"observe_result": {"instance": instance}}
+
+
+def view(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"gate_asked": {"cluster_view": {"instances": list(entries)}}}
+
+
+def entry(name: str, *services: str, version: str | None = "15.5.3", uuid: str = "") -> dict[str, Any]:
+    return {"id": uuid or f"uuid-{name}", "host": name, "services": list(services) or ["agent"], "version": version}
+
+
+def test_the_inventory_names_the_cluster_before_the_instance_does() -> None:
+    hostvars = {"a": {**seen(cluster="own"), "teleport_cluster": "named"}, "b": seen(cluster="own"), "c": seen()}
+    found = collect(hostvars, hostvars, hostvars)
+    assert [i["cluster"] for i in found["instances"]] == ["named", "own", "main"]
+
+
+def test_a_silent_host_belongs_to_the_only_cluster_there_is() -> None:
+    hostvars = {"auth": seen(services=["auth"], cluster="east"), "node": seen()}
+    assert {i["cluster"] for i in collect(hostvars, hostvars, hostvars)["instances"]} == {"east"}
+
+
+def test_one_running_auth_server_of_each_cluster_is_asked() -> None:
+    hostvars = {
+        "a1": seen(services=["auth"], cluster="east", state="stopped"),
+        "a2": seen(services=["auth"], cluster="east"),
+        "a3": seen(services=["auth"], cluster="east"),
+        "b1": seen(services=["auth", "proxy"], cluster="west"),
+        "n1": seen(cluster="east"),
+    }
+    assert collect(hostvars, hostvars, hostvars)["asked"] == ["a2", "b1"]
+
+
+def test_a_host_that_limit_leaves_out_is_a_blocker_and_stays_in_the_plan() -> None:
+    hostvars: dict[str, dict[str, Any]] = {"in": seen(), "out": {}}
+    found = collect(hostvars, hostvars, ["in"])
+    assert [(f["code"], f["host"], f["severity"]) for f in found["findings"]] == [("limited", "out", "blocker")]
+    assert found["instances"][1]["state"] == "unreachable"
+
+
+def test_findings_of_hosts_carry_their_host_and_cluster() -> None:
+    finding = {"code": "config-missing", "severity": "blocker", "message": "m", "hint": "h"}
+    hostvars = {"n1": {**seen(findings=[finding]), "teleport_cluster": "east"}}
+    found = collect(hostvars, hostvars, hostvars)
+    assert found["findings"] == [{**finding, "host": "n1", "cluster": "east"}]
+
+
+def test_whoever_the_cluster_reports_and_the_inventory_lacks_is_unmanaged() -> None:
+    hostvars = {
+        "auth": {
+            **seen(services=["auth"], cluster="east", host_uuid="uuid-1", nodename="auth"),
+            **view(
+                entry("renamed", "auth", uuid="uuid-1"),
+                entry("node.example.org", uuid="uuid-2"),
+                entry("stranger", version="14.4.1"),
+            ),
+        },
+        "node": seen(cluster="east", nodename="node.example.org"),
+    }
+    instances = collect(hostvars, hostvars, hostvars)["instances"]
+    merged = merge_views(instances, hostvars)
+    assert merged["unmanaged"] == [
+        {"host": "stranger", "cluster": "east", "services": ["agent"], "version": "14.4.1"}
+    ]
+    assert merged["instances"] == instances
+
+
+def test_a_silent_auth_server_does_not_pass_for_an_agent() -> None:
+    hostvars: dict[str, dict[str, Any]] = {
+        "auth1": {**seen(services=["auth"], cluster="east"), **view(entry("auth1", "auth"), entry("auth2", "auth"))},
+        "auth2": {"observe_result": {"unreachable": True}},
+    }
+    instances = collect(hostvars, hostvars, hostvars)["instances"]
+    assert instances[1]["services"] == ["agent"]
+    silent = merge_views(instances, hostvars)["instances"][1]
+    assert (silent["services"], silent["version"], silent["state"]) == (["auth"], "15.5.3", "unreachable")

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import stage_view
+
+
+def step(phase: str, cluster: str, host: str) -> dict[str, Any]:
+    return {"phase": phase, "cluster": cluster, "host": host, "from": "15.5.3", "to": "16.5.12", "batch": 0}
+
+
+PLAN = {
+    "stages": [
+        {"steps": [step("auth", "east", "a2"), step("auth", "east", "a1"), step("agent", "east", "n1")]},
+        {"steps": [step("agent", "west", "w1"), step("agent", "east", "n2")]},
+    ]
+}
+INSTANCES = [
+    {"host": "a1", "cluster": "east", "services": ["auth"]},
+    {"host": "b1", "cluster": "west", "services": ["auth"]},
+    {"host": "n1", "cluster": "east", "services": ["agent"]},
+]
+
+
+def test_auth_hosts_keep_the_order_of_the_plan() -> None:
+    assert stage_view.auth_hosts(PLAN, 0) == ["a2", "a1"]
+
+
+@pytest.mark.parametrize("plan", [{}, PLAN])
+def test_a_stage_that_the_plan_does_not_have_matches_no_host(plan: dict[str, Any]) -> None:
+    assert stage_view.auth_hosts(plan, 2) == []
+    assert stage_view.gate_hosts(plan, 2, INSTANCES) == []
+
+
+def test_the_gate_asks_one_auth_server_of_each_cluster_that_changed() -> None:
+    assert stage_view.gate_hosts(PLAN, 0, INSTANCES) == ["a1"]
+    assert stage_view.gate_hosts(PLAN, 1, INSTANCES) == ["a1", "b1"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "total", "allowed"), [(0, 10, 0), ("3", 10, 3), ("10%", 25, 2), ("0%", 9, 0), ("100%", 9, 9)]
+)
+def test_failure_budget(spec: int | str, total: int, allowed: int) -> None:
+    assert stage_view.failure_budget(spec, total) == allowed
+
+
+@pytest.mark.parametrize("spec", ["some", "-1", "101%", "1.5", "5 %", ""])
+def test_a_budget_that_is_no_number_is_named(spec: str) -> None:
+    with pytest.raises(ValueError, match="teleport_max_failed_agents"):
+        stage_view.failure_budget(spec, 10)
