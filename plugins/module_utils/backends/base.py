@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every kind of backend can do for a backup, and the error all of them raise."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Dict, List, Mapping, NamedTuple
+
+
+class BackupError(Exception):
+    """A backup cannot be taken, trusted or restored.
+
+    The one line of text says which file or server, what was found there, what was expected, and what to do next.
+    """
+
+
+class UnsupportedBackend(BackupError):
+    """``storage.type`` names a backend that this collection cannot save by itself. ``kind`` is that type."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Part(NamedTuple):
+    """One file of a backup: its name in the folder and what was read at the source while it was written."""
+
+    name: str
+    size: int
+    sha256: str
+    source: str
+    mode: int
+    uid: int
+    gid: int
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the part as it stands in the manifest."""
+        return dict(self._asdict())
+
+
+class Saved(NamedTuple):
+    """What a backend wrote into a backup folder.
+
+    ``counts`` is what has to be found again when it is read back (rows by table, files or keys); ``details`` is what
+    a restore has to know besides, e.g. the etcd revision. Both are JSON-safe and hold no secret.
+    """
+
+    parts: List[Part]
+    counts: Dict[str, int]
+    details: Dict[str, Any]
+
+
+class Backend(ABC):
+    """Where a cluster keeps its state. ``kind`` and ``location`` go into the manifest, so they hold no secret."""
+
+    kind: str
+    location: str
+
+    #: Whether another host than the one that took a backup may put it back.
+    shared: bool
+
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Return how many bytes :meth:`save` will need, rounded up generously where it cannot be known."""
+
+    @abstractmethod
+    def save(self, folder: str, serving: bool) -> Saved:
+        """Write the whole state into *folder*, consistent in itself.
+
+        *serving* says that an Auth Service may be writing meanwhile; without it the backend makes sure, as far as it
+        can see from here, that nobody does. Raises :class:`BackupError`.
+        """
+
+    @abstractmethod
+    def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
+        """Read back what :meth:`save` wrote and raise :class:`BackupError` unless it is sound.
+
+        *saved* is the manifest's ``backend`` entry. Sizes and hashes were compared by the caller.
+        """
+
+    @abstractmethod
+    def matches(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> bool:
+        """Return whether the state found now is exactly the saved one."""
+
+    @abstractmethod
+    def preserve(self, folder: str) -> None:
+        """Write the state found now into *folder* as evidence, whatever its condition."""
+
+    @abstractmethod
+    def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
+        """Make the state what was saved. Killed at any point, a second call finishes the work."""

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SQLite backend: one database file, held open by one Auth Service."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from urllib.parse import quote
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
+
+PART = "sqlite.db"
+
+#: What SQLite keeps beside a database. After a crash the first two hold committed data or the way back to it.
+_JOURNALS = ("-wal", "-journal")
+_SIDE_FILES = (*_JOURNALS, "-shm")
+
+#: Seconds to wait for the writer's lock while Teleport serves. Teleport itself waits 10 s for ours.
+_BUSY_SECONDS = 8.0
+
+
+class SqliteBackend(Backend):
+    """A ``sqlite.db`` as Teleport 4.0 and later write it.
+
+    It is saved as one self-contained database file: a plain copy when Auth is stopped (journals left by a crash are
+    folded in), SQLite's online backup while it serves.
+    """
+
+    kind = "sqlite"
+    shared = False
+
+    def __init__(self, path: str) -> None:
+        self.location = path
+
+    def size_bytes(self) -> int:
+        """Return the size of the database with its journals."""
+        return sum(os.path.getsize(path) for path in self._files() if os.path.exists(path))
+
+    def save(self, folder: str, serving: bool) -> Saved:
+        """Copy the database into *folder*; see :meth:`Backend.save`."""
+        if not os.path.isfile(self.location):
+            raise BackupError(
+                f"{self.location}: there is no SQLite database. Check storage.path and data_dir in teleport.yaml; "
+                "before its first start an Auth Service has nothing to back up."
+            )
+        target = os.path.join(folder, PART)
+        copied = self._save_online(target) if serving else self._save_stopped(target)
+        found = os.stat(self.location)
+        part = Part(PART, copied.size, copied.sha256, self.location, found.st_mode & 0o777, found.st_uid, found.st_gid)
+        return Saved([part], _counts(target), {"sqlite": sqlite3.sqlite_version})
+
+    def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
+        """Let SQLite check every page and index of the copy, and count its rows again."""
+        path = os.path.join(folder, PART)
+        with _opened(path, "immutable=1") as database:
+            found = [str(row[0]) for row in _query(database, path, "PRAGMA integrity_check(3)")]
+        if found != ["ok"]:
+            raise BackupError(f"{path}: SQLite finds the database damaged: {'; '.join(found)}.")
+        if _counts(path) != dict(saved["counts"]):
+            raise BackupError(f"{path}: holds {_counts(path)} rows, the manifest says {dict(saved['counts'])}.")
+
+    def matches(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> bool:
+        """Return whether the database is the saved file, byte by byte, with no journal beside it."""
+        del folder, saved
+        if any(os.path.exists(path) for path in self._files()[1:]) or not os.path.isfile(self.location):
+            return False
+        part = parts[PART]
+        return os.path.getsize(self.location) == part.size and durable.hash_file(self.location).sha256 == part.sha256
+
+    def preserve(self, folder: str) -> None:
+        """Copy database and journals just as they are."""
+        self._refuse_if_open()
+        for path in self._files():
+            if os.path.exists(path):
+                durable.copy_file(path, os.path.join(folder, os.path.basename(path)))
+
+    def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
+        """Put the saved file in place of the database, with the owner and mode it had."""
+        del saved
+        self._refuse_if_open()
+        home = os.path.dirname(self.location)
+        os.makedirs(home, mode=durable.PRIVATE_FOLDER, exist_ok=True)
+        staged = f"{self.location}.lockstep-restore"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(staged)
+        durable.copy_file(os.path.join(folder, PART), staged)
+        _own_like(staged, parts[PART])
+        # A journal of the database found must never meet the restored one: SQLite would replay it.
+        for path in self._files()[1:]:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        durable.sync_folder(home)
+        os.rename(staged, self.location)
+        durable.sync_folder(home)
+
+    def _files(self) -> List[str]:
+        return [self.location, *(self.location + suffix for suffix in _SIDE_FILES)]
+
+    def _refuse_if_open(self) -> None:
+        holders = processes_holding(self._files())
+        if holders:
+            raise BackupError(
+                f"{self.location}: still open in {', '.join(holders)}. Stop every process that uses it first."
+            )
+
+    def _save_stopped(self, target: str) -> durable.Copied:
+        self._refuse_if_open()
+        journals = [suffix for suffix in _JOURNALS if os.path.exists(self.location + suffix)]
+        copied = durable.copy_file(self.location, target)
+        if not journals:
+            return copied
+        for suffix in journals:
+            durable.copy_file(self.location + suffix, target + suffix)
+        return _fold_journals(target)
+
+    def _save_online(self, target: str) -> durable.Copied:
+        online_copy(self.location, target)
+        return durable.hash_file(target)
+
+
+def online_copy(source: str, target: str) -> None:
+    """Copy a database that may be in use to the new private file *target*, in the state of one moment.
+
+    The whole copy is one read transaction: a copy in steps would begin anew at each write of a busy cluster. With a
+    write-ahead log nobody waits for it; with a rollback journal writers wait, and Teleport waits 10 s before it
+    gives up, far longer than the copy takes. Raises :class:`BackupError`.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, durable.PRIVATE_FILE))
+    with _opened(source, "mode=ro") as reader, _opened(target, "mode=rw") as writer:
+        try:
+            reader.backup(writer)
+            # Else the copy asks for a log beside it in a folder that is only ever read.
+            writer.execute("PRAGMA journal_mode = DELETE").fetchall()
+        except sqlite3.Error as error:
+            raise BackupError(f"{source}: SQLite cannot copy the database while it is in use: {error}.") from error
+    durable.sync_file(target)
+
+
+def _fold_journals(path: str) -> durable.Copied:
+    with _opened(path, "mode=rw") as database:
+        # The first read rolls a hot journal back or finds the log; leaving WAL mode writes the log into the file.
+        _query(database, path, "SELECT count(*) FROM sqlite_master")
+        _query(database, path, "PRAGMA journal_mode = DELETE")
+    left = [suffix for suffix in _SIDE_FILES if os.path.exists(path + suffix)]
+    if left:
+        raise BackupError(f"{path}: SQLite left {', '.join(left)} beside the copy, so the copy is not whole.")
+    durable.sync_file(path)
+    return durable.hash_file(path)
+
+
+@contextlib.contextmanager
+def _opened(path: str, how: str) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=_BUSY_SECONDS)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _query(database: sqlite3.Connection, path: str, sql: str) -> List[Tuple[Any, ...]]:
+    try:
+        return database.execute(sql).fetchall()
+    except sqlite3.Error as error:
+        raise BackupError(f"{path}: SQLite cannot read the database: {error}.") from error
+
+
+def _counts(path: str) -> Dict[str, int]:
+    with _opened(path, "immutable=1") as database:
+        tables = _query(database, path, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return {str(name): int(_rows(database, path, str(name))) for (name,) in tables}
+
+
+def _rows(database: sqlite3.Connection, path: str, table: str) -> int:
+    quoted = table.replace('"', '""')
+    return int(_query(database, path, f'SELECT count(*) FROM "{quoted}"')[0][0])  # noqa: S608 - a table name cannot be a parameter
+
+
+def _own_like(path: str, part: Part) -> None:
+    os.chown(path, part.uid, part.gid)
+    os.chmod(path, part.mode)
