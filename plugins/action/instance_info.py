@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module of the same name, parses the configuration it read, and returns what may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import instance
+
+_MODULE = "lockstep.teleport.instance_info"
+
+
+class ActionModule(ActionBase):
+    """Observes one host: one module execution, a second one only where the host guessed a path wrong."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return ``instance``, or the module's failure."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = dict(self._task.args)
+        answer = self._observe(arguments, variables)
+        if "observed" not in answer:
+            return {**result, **answer}
+        request, observed = answer["request"], answer["observed"]
+        parsed = instance.parse_config(observed)
+        wrong = instance.corrections(observed, parsed, request.get("diag_addr"))
+        if wrong:
+            answer = self._observe({**arguments, **wrong}, variables)
+            if "observed" not in answer:
+                return {**result, **answer}
+            observed = answer["observed"]
+            parsed = instance.parse_config(observed)
+        host = str(variables.get("inventory_hostname", ""))
+        result.update(changed=False, instance=instance.assemble(host, observed, parsed, request))
+        return result
+
+    def _observe(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        with self._nothing_logged():
+            answer: dict[str, Any] = self._execute_module(
+                module_name=_MODULE, module_args=arguments, task_vars=variables
+            )
+        return answer
+
+    @contextmanager
+    def _nothing_logged(self) -> Iterator[None]:
+        """Keep the module's answer, which holds the raw configuration, out of -vvv and the target's system log."""
+        before = (self._play_context.no_log, self._task.no_log)
+        self._play_context.no_log = self._task.no_log = True
+        try:
+            yield
+        finally:
+            self._play_context.no_log, self._task.no_log = before

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade notes down on the host while it runs, so that the next run can finish or undo one that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any, Dict, Iterator, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+
+_JOURNAL = ".transaction.json"
+_LOCK = ".lock"
+_RESULT = ".result.json"
+
+#: Phases in their order. From SWITCHED on the new version may have written to the backend.
+PREPARED = "prepared"
+STOPPED = "stopped"
+SWITCHED = "switched"
+UNDOING = "undoing"
+PHASES = (PREPARED, STOPPED, SWITCHED, UNDOING)
+
+
+def journal_path(versions_dir: str) -> str:
+    """Where the journal lies while a transaction is unfinished."""
+    return os.path.join(versions_dir, _JOURNAL)
+
+
+def read(versions_dir: str) -> Optional[Dict[str, Any]]:
+    """Return the journal of an unfinished transaction, None when there is none.
+
+    :raises HostError: when there is one that cannot be read: guessing could start an old version on a new backend.
+    """
+    path = journal_path(versions_dir)
+    try:
+        with open(path, encoding="utf-8") as source:
+            found = json.load(source)
+        if found["phase"] not in PHASES:
+            raise ValueError("unknown phase")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise HostError(
+            f"{path}: the journal of an unfinished upgrade cannot be read ({type(problem).__name__}). Check by hand "
+            "which version the instance has to run, then remove the file."
+        ) from problem
+    return dict(found)
+
+
+def write(versions_dir: str, entry: Dict[str, Any]) -> None:
+    """Note down the state of the transaction; it is on disk when this returns."""
+    durable.write_json(journal_path(versions_dir), entry)
+
+
+def clear(versions_dir: str) -> None:
+    """Declare the transaction finished."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(journal_path(versions_dir))
+        durable.sync_folder(versions_dir)
+
+
+@contextlib.contextmanager
+def alone(versions_dir: str) -> Iterator[None]:
+    """Keep every other upgrade of this host out while the block runs.
+
+    :raises HostError: when another one is at work, for example one whose connection was lost and that is finishing.
+    """
+    try:
+        with durable.exclusive(os.path.join(versions_dir, _LOCK)):
+            yield
+    except BlockingIOError as problem:
+        path = os.path.join(versions_dir, _LOCK)
+        raise HostError(
+            f"another upgrade of this host is at work ({path} is locked). Wait until it has ended and run again.",
+            busy=True,
+        ) from problem
+
+
+def is_busy(versions_dir: str) -> bool:
+    """Whether an upgrade is at work on this host right now."""
+    path = os.path.join(versions_dir, _LOCK)
+    if not os.path.exists(path):
+        return False
+    try:
+        with durable.exclusive(path):
+            return False
+    except BlockingIOError:
+        return True
+
+
+def leave_result(versions_dir: str, run_id: str, result: Dict[str, Any]) -> None:
+    """Keep a result for the controller, which may have lost the connection that it should have come through."""
+    durable.write_json(os.path.join(versions_dir, _RESULT), {"run_id": run_id, "result": result})
+
+
+def collect_result(versions_dir: str, run_id: str) -> Optional[Dict[str, Any]]:
+    """Return the result that was kept for this run; None when there is none (yet)."""
+    try:
+        with open(os.path.join(versions_dir, _RESULT), encoding="utf-8") as source:
+            kept = json.load(source)
+    except (OSError, ValueError):
+        return None
+    return dict(kept["result"]) if kept.get("run_id") == run_id else None

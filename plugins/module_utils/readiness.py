@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an instance answers about itself: its diagnostic endpoint, its debug socket, its open port.
+
+``/readyz`` answers 200 when ready, 400 while starting or recovering, 503 when degraded (Teleport
+``lib/service/state.go``).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+READY = 200
+#: Where an Auth Service listens unless its configuration says otherwise.
+AUTH_PORT = 3025
+_SECONDS = 5.0
+_LONGEST_ANSWER = 4096
+
+
+class Readiness(NamedTuple):
+    """One answer: where it came from, its HTTP status (None: no answer) and what it says."""
+
+    source: str
+    http_status: Optional[int]
+    status: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether the instance calls itself ready at this moment. Moments later that may be over."""
+        return self.http_status == READY
+
+    def facts(self) -> Dict[str, Any]:
+        """As a result shows it."""
+        return dict(self._asdict())
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_SECONDS)
+        self.sock.connect(self._path)
+
+
+def split_address(address: str, default_port: int = 0) -> Tuple[str, int]:
+    """Turn ``[tcp://]HOST:PORT`` into where to connect to on this host: a wildcard means loopback.
+
+    :raises ValueError: when there is no port.
+    """
+    bare = address.split("://", 1)[-1].rstrip("/")
+    name, colon, port = bare.rpartition(":")
+    if not colon or bare.endswith("]"):
+        name, port = bare, str(default_port or "")
+    name = name.strip("[]")
+    if not port.isdigit():
+        raise ValueError(f"{address!r} is no HOST:PORT")
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name), int(port)  # noqa: S104 - compared only
+
+
+def parse_answer(source: str, http_status: int, body: bytes) -> Readiness:
+    """Read an answer of ``/readyz``: a JSON object with ``status``, or plain text."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return Readiness(source, http_status, text[:200])
+    status = document.get("status") if isinstance(document, dict) else None
+    return Readiness(source, http_status, str(status if status is not None else text)[:200])
+
+
+def probe(diag_addr: Optional[str], data_dir: Optional[str]) -> Optional[Readiness]:
+    """Ask the diagnostic endpoint, else the debug socket in the data directory (16 and later).
+
+    :returns: None when the instance has neither, so that nothing can be said.
+    """
+    if diag_addr:
+        return _ask_diag(diag_addr)
+    debug_socket = os.path.join(data_dir, "debug.sock") if data_dir else ""
+    if debug_socket and os.path.exists(debug_socket):
+        answer = _ask("debug_socket", _SocketConnection(debug_socket))
+        # Its first releases had no readiness on it.
+        return None if answer.http_status == http.client.NOT_FOUND else answer
+    return None
+
+
+def _ask_diag(diag_addr: str) -> Readiness:
+    try:
+        name, port = split_address(diag_addr)
+    except ValueError as problem:
+        return Readiness("diag", None, str(problem))
+    return _ask("diag", http.client.HTTPConnection(name, port, timeout=_SECONDS))
+
+
+def _ask(source: str, connection: http.client.HTTPConnection) -> Readiness:
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        return parse_answer(source, answer.status, answer.read(_LONGEST_ANSWER))
+    except (OSError, http.client.HTTPException) as problem:
+        return Readiness(source, None, str(problem) or type(problem).__name__)
+    finally:
+        connection.close()
+
+
+def accepts(address: str, default_port: int = 0) -> bool:
+    """Whether something on this host accepts TCP connections at *address*."""
+    try:
+        with socket.create_connection(split_address(address, default_port), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts an instance together from what its host observed and what its ``teleport.yaml`` says. Pure."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import teleport_config
+
+Finding = dict[str, str]
+
+_ABSENT_CONFIG: dict[str, Any] = {
+    "version": None,
+    "data_dir": None,
+    "diag_addr": None,
+    "pid_file": None,
+    "nodename": None,
+    "ciphersuites": [],
+    "auth_servers": [],
+    "cluster_name": None,
+    "auth_listen_addr": None,
+    "proxy_web_addr": None,
+    "proxy_public_addr": [],
+    "storage": {},
+}
+
+
+class Parsed(NamedTuple):
+    """Outcome of reading a configuration file: its summary, or why there is none."""
+
+    summary: dict[str, Any] | None
+    error: str | None
+
+
+def parse_config(observed: Mapping[str, Any]) -> Parsed:
+    """Read the configuration that came with an observation."""
+    found = observed["config_file"]
+    if found["error"] or not found["content"]:
+        return Parsed(None, found["error"])
+    try:
+        text = zlib.decompress(base64.b64decode(found["content"])).decode("utf-8")
+    except UnicodeDecodeError:
+        return Parsed(None, "is not UTF-8 text")
+    try:
+        return Parsed(teleport_config.summarize(text, observed["options"]), None)
+    except teleport_config.ConfigRefused as problem:
+        return Parsed(None, str(problem))
+
+
+def corrections(observed: Mapping[str, Any], parsed: Parsed, diag_addr: str | None) -> dict[str, str]:
+    """Name what the host guessed wrong, and so must be looked at again; empty in the common case."""
+    if parsed.summary is None:
+        return {}
+    right = {"data_dir": parsed.summary["data_dir"], "diag_addr": diag_addr or parsed.summary["diag_addr"] or ""}
+    used = observed["used"]
+    wrong = {key: value for key, value in right.items() if value and value != used[key]}
+    return {**right, **wrong} if wrong else {}
+
+
+def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contract's ``instance``.
+
+    :param request: the options ``bin_dir``, ``versions_dir``, ``diag_addr`` that the host was asked with.
+    """
+    programs = observed["programs"]
+    unit = observed["unit"]
+    running = bool(unit["main_pid"])
+    client = _is_client(observed)
+    summary = parsed.summary or {**_ABSENT_CONFIG, "roles_enabled": []}
+    roles = [] if client else summary["roles_enabled"]
+    now = _effective(programs, client)
+    config = {key: value for key, value in summary.items() if key != "roles_enabled"}
+    return {
+        "host": host,
+        "cluster": summary["cluster_name"] if "auth_service" in roles else None,
+        "services": ["client"] if client else teleport_config.services(roles),
+        "roles_enabled": roles,
+        "version": now["version"],
+        "running_version": (programs["running"] or {}).get("version"),
+        "installed_version": now["version"] if client else (programs["installed"] or {}).get("version"),
+        "edition": now["edition"],
+        "state": "running" if running or client else "stopped",
+        "held": observed["held"],
+        "interrupted": observed["held"] or observed["unfinished"],
+        "unit": observed["unit"],
+        "exe": programs["exe"],
+        "install_method": observed["install_method"],
+        "bin_dir": request["bin_dir"],
+        "versions_dir": request["versions_dir"],
+        "kept_versions": observed["kept_versions"],
+        "architecture": observed["architecture"],
+        "hostname": observed["hostname"],
+        "host_uuid": observed["host_uuid"],
+        "config": {
+            **config,
+            "path": observed["config_file"]["path"],
+            "found": observed["config_file"]["found"],
+            "error": parsed.error,
+            "sha256": observed["config_file"]["sha256"],
+            "diag_addr": request.get("diag_addr") or config["diag_addr"] or observed["options"].get("diag_addr"),
+        },
+        "free_bytes": observed["free_bytes"],
+        "ready": observed["ready"],
+        "findings": findings(observed, parsed),
+    }
+
+
+def _is_client(observed: Mapping[str, Any]) -> bool:
+    """Whether the host has client tools and nothing that could be a service."""
+    unit = observed["unit"]
+    return (
+        bool(observed["programs"]["clients"])
+        and unit["load_state"] != "loaded"
+        and not observed["config_file"]["found"]
+    )
+
+
+def _effective(programs: Mapping[str, Any], client: bool) -> Mapping[str, Any]:
+    """The program whose version counts: what runs, else what is installed; of client tools the oldest."""
+    unknown: Mapping[str, Any] = {"version": None, "edition": None}
+    if client:
+        known: list[Mapping[str, Any]] = [answer for answer in programs["clients"].values() if answer["version"]]
+        return min(known, key=lambda answer: Version.parse(answer["version"]), default=unknown)
+    answers: list[Mapping[str, Any] | None] = [programs["running"], programs["installed"]]
+    return next((answer for answer in answers if answer and answer["version"]), unknown)
+
+
+def findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
+    """Say what stands in the way of an upgrade, or should be known, in the order in which one would look."""
+    if _is_client(observed):
+        return _install_findings(observed)
+    checks = (_unit_findings(observed), _config_findings(observed, parsed))
+    return (
+        [finding for found in checks for finding in found] + _install_findings(observed) + _version_findings(observed)
+    )
+
+
+def _finding(code: str, severity: str, message: str, hint: str) -> Finding:
+    return {"code": code, "severity": severity, "message": message, "hint": hint}
+
+
+def _unit_findings(observed: Mapping[str, Any]) -> list[Finding]:
+    if not observed["systemd"]:
+        hint = "This collection restarts instances through systemd only; upgrade this host by hand."
+        return [_finding("not-systemd", "blocker", "systemd does not run on this host", hint)]
+    if observed["unit_error"]:
+        return [_finding("unit-unreadable", "blocker", observed["unit_error"], "Find out why systemd does not answer.")]
+    unit = observed["unit"]
+    hint = "Name the unit of the instance in teleport_service, or take the host out of the group."
+    if unit["load_state"] == "masked":
+        message = f"the unit {unit['name']} is masked"
+        return [_finding("unit-masked", "blocker", message, f"Run systemctl unmask {unit['name']}.")]
+    if unit["load_state"] != "loaded":
+        return [
+            _finding("unit-missing", "blocker", f"there is no usable unit {unit['name']} ({unit['load_state']})", hint)
+        ]
+    return []
+
+
+def _config_findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
+    path = observed["config_file"]["path"]
+    if parsed.error:
+        hint = "Correct the file (teleport configure --test, where the version has it), then run again."
+        return [_finding("config-unparsable", "blocker", f"{path}: {parsed.error}", hint)]
+    if parsed.summary is None:
+        hint = "Name the instance's configuration in teleport_config_path."
+        return [_finding("config-missing", "blocker", f"there is no {path}", hint)]
+    return []
+
+
+def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:
+    method = observed["install_method"]
+    if method == "none":
+        hint = "Name the folder of teleport, tctl and tsh in teleport_bin_dir, or take the host out of the group."
+        return [_finding("nothing-installed", "blocker", "no Teleport program was found", hint)]
+    if method == "package":
+        hint = "Only installations from the tarball can be upgraded; move this host to one, or upgrade it by hand."
+        return [_finding("package-managed", "blocker", "Teleport belongs to a package of the system", hint)]
+    if method == "managed_updates":
+        hint = (
+            "Run teleport-update disable and teleport-update uninstall first, or upgrade this host by Managed Updates."
+        )
+        return [_finding("managed-updates", "blocker", "teleport-update manages this host's version", hint)]
+    return []
+
+
+def _version_findings(observed: Mapping[str, Any]) -> list[Finding]:
+    programs = observed["programs"]
+    running, installed = programs["running"], programs["installed"]
+    for answer in (running, installed):
+        if answer and answer["error"]:
+            hint = "Find out why the program does not tell its version."
+            return [_finding("version-unreadable", "blocker", answer["error"], hint)]
+    if running and installed and running["version"] != installed["version"]:
+        message = f"{running['version']} runs while {installed['version']} is installed"
+        return [_finding("restart-pending", "info", message, "The version that runs is the one that counts.")]
+    return []
