@@ -43,6 +43,8 @@ class Catalogue:
         self._rows = {row.line: row for row in rows.lines}
         self._index = {line: index for index, line in enumerate(self.lines)}
         self._last_major = line_key(self.lines[-1])[0]
+        # A plan asks about tens of thousands of instances, which run a handful of versions.
+        self._served: dict[tuple[Version, Version], bool] = {}
 
     @classmethod
     def load(cls, overrides: object = None) -> Catalogue:
@@ -132,8 +134,12 @@ class Catalogue:
 
         :raises CatalogueError: when a version belongs to no release line.
         """
-        behind = self.index(server) - self.index(client)
-        return behind in (0, 1) and all(row.severity != "blocker" for row in self.bad_pairs_of(server, client))
+        served = self._served.get((server, client))
+        if served is None:
+            behind = self.index(server) - self.index(client)
+            blocked = any(row.severity == "blocker" for row in self.bad_pairs_of(server, client))
+            served = self._served[server, client] = behind in (0, 1) and not blocked
+        return served
 
     def path(self, start: Version, target: Version, pins: Mapping[str, Version] | None = None) -> list[Version]:
         """Return the versions to go through after ``start``, one per line, the last one being ``target``.
