@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Teleport on the hosts of a lab: installed as its own install script does, started, joined, filled with records."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import artifacts, faults, podman
+from .configs import FileSpec, service_files, teleport_files
+from .errors import LabError
+from .hosts import wait_until
+from .identities import etcd_tls
+from .parallel import on_each
+from .record import Lab
+from .records import create_records, joined, trust, trusted
+from .settings import Settings
+from .topology import Cluster, Host
+
+SCRIPTS = Path(__file__).parent.parent / "onhost"
+EXAMPLE_UNIT = "examples/systemd/teleport.service"
+READY_SECONDS = 60
+
+
+def deploy(settings: Settings, lab: Lab) -> None:
+    """Deploy everything on bare hosts; returns when all instances are ready and listed and all trust is online.
+
+    Raises LabError when a tarball is missing or anything does not get ready in a minute.
+    """
+    topology = lab.topology
+    artifacts.ensure_tarballs(settings, topology.versions, topology.edition)
+    etcd_files = _etcd_files(settings, lab)
+    on_each(lambda host: _install(settings, lab, host, etcd_files), topology.hosts)
+    first = [topology.of_cluster(cluster, "auth")[0] for cluster in topology.clusters]
+    others = [host for host in topology.hosts if host.runs_teleport and host not in first]
+    on_each(lambda host: start_teleport(settings, host.name), first)
+    on_each(lambda host: start_teleport(settings, host.name), others)
+    clusters = topology.by_depth()
+    on_each(lambda cluster: _fill(settings, lab, cluster), clusters)
+    for cluster in clusters:
+        if cluster.root:
+            _establish_trust(settings, lab, cluster)
+
+
+def _establish_trust(settings: Settings, lab: Lab, leaf: Cluster) -> None:
+    trust(settings, lab, leaf)
+    wait_until(lambda: trusted(settings, lab, leaf), READY_SECONDS, f"{leaf.name}: trust of {leaf.root}")
+
+
+def reset(settings: Settings, lab: Lab) -> None:
+    """Take running hosts back to bare ones and deploy afresh; hosts that are cut or switched off come back first."""
+    wipe(settings, lab)
+    deploy(settings, lab)
+
+
+def wipe(settings: Settings, lab: Lab) -> None:
+    """Remove everything that was deployed, and everything that runs against the lab left behind; undo every fault."""
+    on_each(lambda host: _wipe_host(settings, lab, host), lab.topology.hosts)
+
+
+def start_teleport(settings: Settings, host: str) -> None:
+    """Start the unit of a host; returns when it is ready. Raises LabError with the end of its journal otherwise."""
+    script = (SCRIPTS / "start_teleport.sh").read_text(encoding="utf-8")
+    try:
+        podman.execute(settings, host, ["sh", "-c", script, "start", str(READY_SECONDS)], timeout=READY_SECONDS * 3)
+    except LabError as error:
+        raise LabError(f"{host}: {str(error).partition(chr(10))[2] or error}") from error
+
+
+def _install(settings: Settings, lab: Lab, host: Host, etcd_files: dict[str, bytes]) -> None:
+    if host.extras:
+        units = ["haproxy" if extra == "balancer" else extra for extra in host.extras]
+        _run_script(settings, host.name, "start_services.sh", units, service_files(lab, host, etcd_files))
+        return
+    tarball = artifacts.tarball_name(host.version, lab.topology.edition)
+    files = []
+    if host.runs_teleport:
+        unit = example_unit(settings.artifacts / tarball)
+        files = teleport_files(lab, host, unit, etcd_files)
+    role = "server" if host.runs_teleport else "client"
+    _run_script(settings, host.name, "install.sh", [tarball, role], files)
+
+
+def _run_script(settings: Settings, host: str, name: str, arguments: Sequence[str], files: Sequence[FileSpec]) -> None:
+    script = (SCRIPTS / name).read_text(encoding="utf-8")
+    podman.execute(settings, host, ["sh", "-c", script, name, *arguments], stdin=pack(files))
+
+
+def pack(files: Sequence[FileSpec]) -> bytes:
+    """The files as a tar archive, with paths relative to /."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+    return buffer.getvalue()
+
+
+def example_unit(tarball: Path) -> str:
+    """The systemd unit that a release ships as an example. Raises LabError when it has none."""
+    with tarfile.open(tarball) as archive:
+        for entry in archive:
+            if entry.name.endswith(f"/{EXAMPLE_UNIT}"):
+                content = archive.extractfile(entry)
+                if content is not None:
+                    return content.read().decode("utf-8")
+    raise LabError(f"{tarball}: holds no {EXAMPLE_UNIT}")
+
+
+def _etcd_files(settings: Settings, lab: Lab) -> dict[str, bytes]:
+    etcd = lab.topology.with_extra("etcd")
+    if etcd is None:
+        return {}
+    folder = settings.state / "etcd-tls"
+    if not (folder / "client.crt").exists():
+        etcd_tls(folder, etcd.name, lab.address(etcd.name))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _fill(settings: Settings, lab: Lab, cluster: Cluster) -> None:
+    create_records(settings, lab, cluster)
+    wait_until(lambda: joined(settings, lab, cluster), READY_SECONDS, f"{cluster.name}: all agents and proxies listed")
+
+
+def _wipe_host(settings: Settings, lab: Lab, host: Host) -> None:
+    if not podman.states(settings).get(host.name, "").startswith("Up"):
+        faults.start(settings, lab, host.name)
+    faults.heal(settings, host.name)
+    script = (SCRIPTS / "wipe.sh").read_text(encoding="utf-8")
+    podman.execute(settings, host.name, ["sh", "-c", script], timeout=60)
