@@ -31,10 +31,12 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "all_gate_hosts": _telling(stage_view.all_gate_hosts),
             "auth_failures": _telling(auth_group.failures),
             "auth_part": _telling(auth_group.auth_part),
             "auth_primary_outcome": _telling(auth_group.primary_outcome),
             "collect_observations": _telling(observed.collect),
+            "count_agents": _telling(stage_view.count_agents),
             "failure_budget": _telling(stage_view.failure_budget),
             "merge_views": _telling(observed.merge_views),
             "stage_auth_hosts": _telling(stage_view.auth_hosts),

@@ -64,6 +64,8 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     if seen is None:
         return {"host": host, "cluster": cluster, "services": ["agent"], "version": None, "state": "unreachable"}
     kept = {key: seen[key] for key in PLANNER_KEYS if seen.get(key) is not None}
+    # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
+    kept["services"] = kept.get("services") or ["agent"]
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
 
 
@@ -106,7 +108,8 @@ def _known_names(instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, 
     for instance in instances:
         yield instance["host"]
         seen = observation(hostvars[instance["host"]]) or {}
-        yield from (str(name) for name in (seen.get("host_uuid"), seen.get("nodename")) if name)
+        names = (seen.get("host_uuid"), seen.get("hostname"), (seen.get("config") or {}).get("nodename"))
+        yield from (str(name) for name in names if name)
 
 
 def _views(

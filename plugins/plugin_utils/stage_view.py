@@ -41,6 +41,18 @@ def gate_hosts(plan: Plan, index: int, instances: Iterable[Mapping[str, Any]]) -
     return [chosen[name] for name in wanted if name in chosen]
 
 
+def all_gate_hosts(plan: Plan, instances: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the auth hosts that any stage asks at its gate."""
+    own = list(instances)
+    stages = range(len(plan.get("stages") or []))
+    return sorted({host for index in stages for host in gate_hosts(plan, index, own)})
+
+
+def count_agents(instances: Iterable[Mapping[str, Any]]) -> int:
+    """Count the instances that run neither auth nor proxy; hosts with client tools alone are no agents."""
+    return sum(set(instance["services"]).isdisjoint({"auth", "proxy", "client"}) for instance in instances)
+
+
 def failure_budget(spec: int | str, total: int) -> int:
     """Return how many of *total* agents may fail: a number, or a percentage rounded down.
 

@@ -59,6 +59,11 @@ def test_a_host_that_limit_leaves_out_is_a_blocker_and_stays_in_the_plan() -> No
     assert found["instances"][1]["state"] == "unreachable"
 
 
+def test_a_host_without_readable_configuration_stays_in_the_plan() -> None:
+    hostvars = {"n1": seen(services=[])}
+    assert collect(hostvars, hostvars, hostvars)["instances"][0]["services"] == ["agent"]
+
+
 def test_findings_of_hosts_carry_their_host_and_cluster() -> None:
     finding = {"code": "config-missing", "severity": "blocker", "message": "m", "hint": "h"}
     hostvars = {"n1": {**seen(findings=[finding]), "teleport_cluster": "east"}}
@@ -69,14 +74,14 @@ def test_findings_of_hosts_carry_their_host_and_cluster() -> None:
 def test_whoever_the_cluster_reports_and_the_inventory_lacks_is_unmanaged() -> None:
     hostvars = {
         "auth": {
-            **seen(services=["auth"], cluster="east", host_uuid="uuid-1", nodename="auth"),
+            **seen(services=["auth"], cluster="east", host_uuid="uuid-1", hostname="auth"),
             **view(
                 entry("renamed", "auth", uuid="uuid-1"),
                 entry("node.example.org", uuid="uuid-2"),
                 entry("stranger", version="14.4.1"),
             ),
         },
-        "node": seen(cluster="east", nodename="node.example.org"),
+        "node": seen(cluster="east", config={"nodename": "node.example.org"}),
     }
     instances = collect(hostvars, hostvars, hostvars)["instances"]
     merged = merge_views(instances, hostvars)
