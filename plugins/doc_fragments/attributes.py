@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Names the attributes; a module that takes this fragment states its own C(support) for each of them."""
+    """Names the attributes; a module that takes this fragment states its own C(support) for the first three."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -20,6 +20,11 @@ attributes:
     description:
       - When run twice in a row outside check mode with the same arguments, the second run reports no change.
       - This assumes that nothing else changed the host or the cluster in between.
+  action_group:
+    description: Use C(group/lockstep.teleport.teleport) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - lockstep.teleport.teleport
 """
 
     READ_ONLY = r"""
@@ -37,16 +42,6 @@ attributes:
     support: full
     details:
       - Changes nothing. What it returns follows what it finds.
-"""
-
-    ACTION_GROUP = r"""
-options: {}
-attributes:
-  action_group:
-    description: Use C(group/lockstep.teleport.teleport) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership:
-      - lockstep.teleport.teleport
 """
 
     LINUX = r"""

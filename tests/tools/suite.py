@@ -111,7 +111,7 @@ def wait_audibly(process: subprocess.Popen[bytes], step: str, limit: float) -> i
     started = time.monotonic()
     while True:
         try:
-            return process.wait(timeout=HEARTBEAT_SECONDS)
+            return process.wait(timeout=min(HEARTBEAT_SECONDS, limit))
         except subprocess.TimeoutExpired:
             elapsed = time.monotonic() - started
             print(f"  …  {step} has been running for {elapsed:.0f} s", flush=True)
