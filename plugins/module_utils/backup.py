@@ -156,11 +156,11 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
     the state is the saved one already. Raises :class:`BackupError`.
     """
     manifest = verify_backup(path, spec.cluster).manifest
-    with _held(spec):
-        backend = _backend_for(manifest, spec)
-        saved, parts = manifest["backend"], backup_manifest.parts(manifest)
-        proc = parts.get(PROC_PART)
+    saved, parts = manifest["backend"], backup_manifest.parts(manifest)
+    proc = parts.get(PROC_PART)
+    with _held(spec), contextlib.closing(_backend_for(manifest, spec)) as backend:
         if backend.matches(path, saved, parts) and _proc_matches(path, spec, proc):
+            _forget(spec)
             return Restored(False, None, manifest)
         evidence = _evidence(path, spec, backend, now)
         backend.restore(path, saved, parts)
@@ -171,7 +171,7 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
         if proc is not None:
             trees.unpack(os.path.join(path, PROC_PART), spec.proc, proc)
         _restore_identity(path, spec, manifest, parts)
-        os.unlink(os.path.join(spec.home, _RESTORING))
+        _forget(spec)
     return Restored(True, evidence, manifest)
 
 
@@ -201,9 +201,10 @@ def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
 
 def space_needed(spec: BackupSpec) -> int:
     """Return the bytes that must be free for a backup. Raises :class:`BackupError` when the backend cannot tell."""
-    backend = open_backend(spec.storage, spec.data_dir, spec.version)
+    with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version)) as backend:
+        of_backend = backend.size_bytes()
     others = files_to_save(spec.config_path, spec.unit_path, spec.data_dir)
-    return backend.size_bytes() + trees.size_of(spec.proc) + sum(map(os.path.getsize, others)) + _SPARE_BYTES
+    return of_backend + trees.size_of(spec.proc) + sum(map(os.path.getsize, others)) + _SPARE_BYTES
 
 
 @contextlib.contextmanager
@@ -235,12 +236,12 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
     partial = os.path.join(spec.home, _PARTIAL + _stem(spec, created))
     durable.private_folder(partial)
     try:
-        backend = open_backend(spec.storage, spec.data_dir, spec.version)
-        saved = backend.save(partial, serving)
-        others = [*_save_proc(spec, partial, serving), *_save_files(spec, partial), *_save_extra(partial, extra)]
-        manifest = backup_manifest.write(partial, _manifest(spec, created, serving, backend, saved, others))
-        backup_manifest.check_parts(partial, manifest)
-        backend.verify(partial, manifest["backend"])
+        with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version)) as backend:
+            saved = backend.save(partial, serving)
+            others = [*_save_proc(spec, partial, serving), *_save_files(spec, partial), *_save_extra(partial, extra)]
+            manifest = backup_manifest.write(partial, _manifest(spec, created, serving, backend, saved, others))
+            backup_manifest.check_parts(partial, manifest)
+            backend.verify(partial, manifest["backend"])
         durable.sync_folder(partial)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -308,6 +309,11 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     os.rename(partial, folder)
     durable.write_json(note, {"backup": path, "evidence": folder})
     return folder
+
+
+def _forget(spec: BackupSpec) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(spec.home, _RESTORING))
 
 
 def _note(path: str) -> Dict[str, Any]:

@@ -91,3 +91,6 @@ class Backend(ABC):
     @abstractmethod
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
         """Make the state what was saved. Killed at any point, a second call finishes the work."""
+
+    def close(self) -> None:  # noqa: B027 - only backends that hold connections have something to do
+        """Let go of connections."""

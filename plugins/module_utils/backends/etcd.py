@@ -138,6 +138,10 @@ class EtcdBackend(Backend):
         for batch in batches(KeyValue(entry.key, entry.value, leases.get(entry.lease, 0)) for entry in alive):
             self._client.put(batch)
 
+    def close(self) -> None:
+        """Close the connections to etcd."""
+        self._client.close()
+
     def _save(self, path: str, may_be_empty: bool = False) -> Saved:
         revision = self._revision()
         counts = {"keys": 0, "leased_keys": 0}

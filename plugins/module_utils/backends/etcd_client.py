@@ -9,16 +9,16 @@ base64, 64-bit numbers as text.
 
 from __future__ import annotations
 
+import collections
 import http.client
 import json
 import re
 import socket
 import ssl
-import threading
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
@@ -76,7 +76,7 @@ class EtcdClient:
         self._access = access
         self._sleep = sleep
         self._current = 0
-        self._local = threading.local()
+        self._idle: Deque[Tuple[str, http.client.HTTPConnection]] = collections.deque()
         self._tls: Optional[ssl.SSLContext] = None
         self._base: Optional[str] = None
         self._token: Optional[str] = None
@@ -123,6 +123,11 @@ class EtcdClient:
         """Return a new lease that lasts for *seconds*."""
         return int(self.call("lease/grant", {"TTL": str(seconds)})["ID"])
 
+    def close(self) -> None:
+        """Close all connections."""
+        while self._idle:
+            self._idle.pop()[1].close()
+
     def call(self, path: str, body: Mapping[str, Any]) -> Dict[str, Any]:
         """Send one request below the gateway's root and return the answer."""
         status, answer = self._send("POST", f"{self._root()}/{path}", body)
@@ -167,7 +172,7 @@ class EtcdClient:
             )
         return str(answer["token"])
 
-    def _send(self, method: str, path: str, body: Optional[Mapping[str, Any]]) -> tuple[int, Dict[str, Any]]:
+    def _send(self, method: str, path: str, body: Optional[Mapping[str, Any]]) -> Tuple[int, Dict[str, Any]]:
         """Ask one member after the other, a few rounds long. Every request of this client may be sent twice."""
         failures: List[str] = []
         for attempt in range(_ROUNDS * len(self._access.peers)):
@@ -180,7 +185,6 @@ class EtcdClient:
                 if status not in _UNAVAILABLE and answer.get("code") != _GRPC_UNAVAILABLE:
                     return status, answer
                 failures.append(f"{peer}: {_reason(answer)}")
-            self._disconnect()
             self._current += 1
             if (attempt + 1) % len(self._access.peers) == 0:
                 self._sleep(_PAUSE_SECONDS)
@@ -188,23 +192,29 @@ class EtcdClient:
 
     def _exchange(
         self, peer: str, method: str, path: str, body: Optional[Mapping[str, Any]]
-    ) -> tuple[int, Dict[str, Any]]:
+    ) -> Tuple[int, Dict[str, Any]]:
         connection = self._connection(peer)
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = self._token
-        connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
-        response = connection.getresponse()
-        return response.status, _parsed(response.read())
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+            response = connection.getresponse()
+            answer = response.status, _parsed(response.read())
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append((peer, connection))
+        return answer
 
     def _connection(self, peer: str) -> http.client.HTTPConnection:
-        kept: Optional[http.client.HTTPConnection] = getattr(self._local, "connection", None)
-        if kept is not None and self._local.peer == peer:
-            return kept
-        self._disconnect()
-        self._local.connection, self._local.peer = self._connect(peer), peer
-        connection: http.client.HTTPConnection = self._local.connection
-        return connection
+        # A deque's pop is atomic, so threads can share what is idle without a lock.
+        while self._idle:
+            kept_peer, kept = self._idle.pop()
+            if kept_peer == peer:
+                return kept
+            kept.close()
+        return self._connect(peer)
 
     def _connect(self, peer: str) -> http.client.HTTPConnection:
         url = urlsplit(peer)
@@ -222,12 +232,6 @@ class EtcdClient:
         if self._tls is None:
             self._tls = _tls_context(self._access)
         return self._tls
-
-    def _disconnect(self) -> None:
-        kept = getattr(self._local, "connection", None)
-        if kept is not None:
-            kept.close()
-        self._local.connection = None
 
     def _complaint(self, path: str, status: int, answer: Mapping[str, Any]) -> BackupError:
         reason = _reason(answer)
@@ -269,14 +273,14 @@ def _tls_context(access: Access) -> ssl.SSLContext:
     return context
 
 
-def _gateway_root(version: tuple[int, int]) -> str:
+def _gateway_root(version: Tuple[int, int]) -> str:
     """Name the gateway's root (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/, "notes")."""
     if version <= (3, 2):
         return "/v3alpha"
     return "/v3beta" if version == (3, 3) else "/v3"
 
 
-def _minor(version: str) -> tuple[int, int]:
+def _minor(version: str) -> Tuple[int, int]:
     match = _VERSION.match(version)
     return (int(match.group(1)), int(match.group(2))) if match else (3, 4)
 
