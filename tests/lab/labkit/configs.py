@@ -21,6 +21,8 @@ DIAG_ADDRESS = "127.0.0.1:3000"
 DIAG_IN_CONFIG_SINCE = (4, 3)
 ETCD_CERTIFICATES = "/etc/teleport-etcd"
 PROXY_PORTS = (3023, 3024, 3080)
+# A host of the lab may not make mount namespaces, which the distribution's unit wants for its log socket.
+NO_NAMESPACE = b"[Service]\nBindReadOnlyPaths=\n"
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def service_files(lab: Lab, host: Host, etcd_files: dict[str, bytes]) -> list[Fi
         ]
     if "balancer" in host.extras:
         files.append(FileSpec("/etc/haproxy/haproxy.cfg", haproxy_config(lab).encode()))
+        files.append(FileSpec("/etc/systemd/system/haproxy.service.d/lab.conf", NO_NAMESPACE))
     return files
 
 

@@ -21,7 +21,6 @@ from .records import create_records, joined, trust, trusted
 from .settings import Settings
 from .topology import Cluster, Host
 
-SCRIPTS = Path(__file__).parent.parent / "onhost"
 EXAMPLE_UNIT = "examples/systemd/teleport.service"
 READY_SECONDS = 60
 
@@ -64,17 +63,14 @@ def wipe(settings: Settings, lab: Lab) -> None:
 
 def start_teleport(settings: Settings, host: str) -> None:
     """Start the unit of a host; returns when it is ready. Raises LabError with the end of its journal otherwise."""
-    script = (SCRIPTS / "start_teleport.sh").read_text(encoding="utf-8")
-    try:
-        podman.execute(settings, host, ["sh", "-c", script, "start", str(READY_SECONDS)], timeout=READY_SECONDS * 3)
-    except LabError as error:
-        raise LabError(f"{host}: {str(error).partition(chr(10))[2] or error}") from error
+    podman.run_script(settings, host, "start_teleport.sh", [str(READY_SECONDS)], timeout=READY_SECONDS * 3)
 
 
 def _install(settings: Settings, lab: Lab, host: Host, etcd_files: dict[str, bytes]) -> None:
     if host.extras:
         units = ["haproxy" if extra == "balancer" else extra for extra in host.extras]
-        _run_script(settings, host.name, "start_services.sh", units, service_files(lab, host, etcd_files))
+        files = service_files(lab, host, etcd_files)
+        podman.run_script(settings, host.name, "start_services.sh", units, stdin=pack(files))
         return
     tarball = artifacts.tarball_name(host.version, lab.topology.edition)
     files = []
@@ -82,12 +78,7 @@ def _install(settings: Settings, lab: Lab, host: Host, etcd_files: dict[str, byt
         unit = example_unit(settings.artifacts / tarball)
         files = teleport_files(lab, host, unit, etcd_files)
     role = "server" if host.runs_teleport else "client"
-    _run_script(settings, host.name, "install.sh", [tarball, role], files)
-
-
-def _run_script(settings: Settings, host: str, name: str, arguments: Sequence[str], files: Sequence[FileSpec]) -> None:
-    script = (SCRIPTS / name).read_text(encoding="utf-8")
-    podman.execute(settings, host, ["sh", "-c", script, name, *arguments], stdin=pack(files))
+    podman.run_script(settings, host.name, "install.sh", [tarball, role], stdin=pack(files))
 
 
 def pack(files: Sequence[FileSpec]) -> bytes:
@@ -131,5 +122,4 @@ def _wipe_host(settings: Settings, lab: Lab, host: Host) -> None:
     if not podman.states(settings).get(host.name, "").startswith("Up"):
         faults.start(settings, lab, host.name)
     faults.heal(settings, host.name)
-    script = (SCRIPTS / "wipe.sh").read_text(encoding="utf-8")
-    podman.execute(settings, host.name, ["sh", "-c", script], timeout=60)
+    podman.run_script(settings, host.name, "wipe.sh", [], timeout=60)

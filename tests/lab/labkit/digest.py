@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from . import podman
 from .parallel import on_each
 from .settings import Settings
 
-SCRIPT = Path(__file__).parent.parent / "onhost" / "digest_host.py"
+SCRIPT = podman.SCRIPTS / "digest_host.py"
 # Everything an upgrade may touch. Missing folders are fine: their coming into being is a difference.
 ROOTS = (
     "/etc",

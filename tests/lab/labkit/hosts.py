@@ -51,12 +51,12 @@ def boot(settings: Settings, topology: Topology) -> Lab:
 def write_ansible_files(settings: Settings, lab: Lab, artifact_url: str) -> None:
     """Write inventories, ansible.cfg and env.sh for the lab into its state directory."""
     files = {
-        "inventory.yml": inventory(lab, settings.state, "root", artifact_url),
-        "inventory-sudo.yml": inventory(lab, settings.state, "ops", artifact_url),
+        "inventory.yml": inventory(lab, settings, "root", artifact_url),
+        "inventory-sudo.yml": inventory(lab, settings, "ops", artifact_url),
         "ansible.cfg": ansible_cfg(settings.state),
         "env.sh": environment(settings.state, artifact_url),
     }
-    Path(control_path_dir(settings.state)).mkdir(mode=0o700, exist_ok=True)
+    Path(control_path_dir(settings.name)).mkdir(mode=0o700, exist_ok=True)
     for name, content in files.items():
         (settings.state / name).write_text(content, encoding="utf-8")
 
@@ -65,7 +65,7 @@ def tear_down(settings: Settings) -> list[str]:
     """Remove hosts, network, ssh's open connections and all files of this lab; returns the removed containers."""
     podman.prepare(settings)
     removed = podman.remove_all(settings)
-    controls = Path(control_path_dir(settings.state))
+    controls = Path(control_path_dir(settings.name))
     if controls.is_dir():
         for control in controls.iterdir():
             run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "none"], check=False, timeout=10)

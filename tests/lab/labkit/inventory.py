@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .record import Lab
+from .settings import Settings
 from .topology import Host
 
 SERVICE_GROUPS = ("auth", "proxy", "agent", "client")
 
 
-def inventory(lab: Lab, state: Path, user: str, artifact_url: str) -> str:
+def inventory(lab: Lab, settings: Settings, user: str, artifact_url: str) -> str:
     """An inventory as YAML (in its JSON form), for the hosts of a lab, reached as ``user`` (root, or ops with sudo)."""
     children: dict[str, Any] = {
         "teleport": {"children": _cluster_groups(lab), "vars": _teleport_vars(lab, artifact_url)}
@@ -27,7 +28,7 @@ def inventory(lab: Lab, state: Path, user: str, artifact_url: str) -> str:
     children["lab_services"] = {
         "hosts": {host.name: _host_vars(lab, host) for host in lab.topology.hosts if host.extras}
     }
-    tree = {"all": {"vars": _connection_vars(state, user), "children": children}}
+    tree = {"all": {"vars": _connection_vars(settings, user), "children": children}}
     return json.dumps(tree, indent=2) + "\n"
 
 
@@ -63,12 +64,14 @@ def _teleport_vars(lab: Lab, artifact_url: str) -> dict[str, Any]:
     return values
 
 
-def _connection_vars(state: Path, user: str) -> dict[str, Any]:
+def _connection_vars(settings: Settings, user: str) -> dict[str, Any]:
     values: dict[str, Any] = {
         "ansible_user": user,
         "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_private_key_file": str(state / "id_ed25519"),
-        "ansible_ssh_common_args": ssh_options(state),
+        "ansible_ssh_private_key_file": str(settings.state / "id_ed25519"),
+        "ansible_ssh_common_args": ssh_options(settings.state),
+        "ansible_control_path_dir": control_path_dir(settings.name),
+        "ansible_pipelining": True,
         # The boot id of all hosts is that of the machine below them and never changes.
         "lab_boot_time_command": "systemctl --no-pager show --property=UserspaceTimestampMonotonic --value",
     }
@@ -95,16 +98,12 @@ def ansible_cfg(state: Path) -> str:
         "forks = 10\n"
         "retry_files_enabled = False\n"
         "interpreter_python = /usr/bin/python3\n"
-        "[ssh_connection]\n"
-        "pipelining = True\n"
-        # A path below the state directory could exceed the 104 characters that a socket may have.
-        f"control_path_dir = {control_path_dir(state)}\n"
     )
 
 
-def control_path_dir(state: Path) -> str:
-    """The folder of this lab's ssh control sockets."""
-    return f"/tmp/lockstep-cp-{state.name}"
+def control_path_dir(name: str) -> str:
+    """The folder of a lab's ssh control sockets; short, because a socket's path may have 104 characters at most."""
+    return f"/tmp/lockstep-{name}-ssh"
 
 
 def environment(state: Path, artifact_url: str) -> str:

@@ -22,6 +22,7 @@ INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_WANTED = 8192
 NOFILE_WANTED = 524288
 STOP_SECONDS = "10"
+SCRIPTS = Path(__file__).parent.parent / "onhost"
 
 
 def check_machine() -> None:
@@ -145,9 +146,22 @@ def execute(
     timeout: float = 120.0,
     check: bool = True,
 ) -> CompletedProcess[bytes]:
-    """Run a command on a host as root, past its network: it works on a host that is cut off as well."""
+    """Run a command on a host as root, past its network: it works on a host that is cut off as well.
+
+    Raises LabError naming the host and the command when it fails (with ``check``) or takes longer than ``timeout`` s.
+    """
     prefix = ["podman", "exec", "--interactive", settings.container(host)]
-    return run([*prefix, *command], stdin=stdin, timeout=timeout, env=podman_env(settings), check=check)
+    label = f"{host}: {' '.join(command)}"
+    return run([*prefix, *command], stdin=stdin, timeout=timeout, env=podman_env(settings), check=check, label=label)
+
+
+def run_script(
+    settings: Settings, host: str, name: str, arguments: Sequence[str], *, stdin: bytes = b"", timeout: float = 120.0
+) -> None:
+    """Run a script of ``onhost/`` on a host. Raises LabError naming both when it fails."""
+    text_of_script = (SCRIPTS / name).read_text(encoding="utf-8")
+    prefix = ["podman", "exec", "--interactive", settings.container(host), "sh", "-c", text_of_script, name]
+    run([*prefix, *arguments], stdin=stdin, timeout=timeout, env=podman_env(settings), label=f"{host}: {name}")
 
 
 def remove_all(settings: Settings) -> list[str]:

@@ -21,10 +21,12 @@ def run(
     timeout: float = 120.0,
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    label: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end, with its output captured.
 
-    ``env`` is added to the environment of this process, ``timeout`` is in seconds.
+    ``env`` is added to the environment of this process, ``timeout`` is in seconds, ``label`` stands for the command in
+    messages.
     Raises LabError when the program is missing, times out or (with ``check``) ends with a status other than 0.
     """
     try:
@@ -39,9 +41,11 @@ def run(
     except FileNotFoundError as error:
         raise LabError(f"{command[0]}: program not found; run `lab.py install` (as root) first") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"{_shown(command)}: not finished after {timeout:.0f} s") from error
+        raise LabError(f"{label or _shown(command)}: not finished after {timeout:.0f} s") from error
     if check and done.returncode != 0:
-        raise LabError(f"{_shown(command)}: ended with status {done.returncode}\n{tail(done.stderr or done.stdout)}")
+        raise LabError(
+            f"{label or _shown(command)}: ended with status {done.returncode}\n{tail(done.stderr or done.stdout)}"
+        )
     return done
 
 

@@ -6,6 +6,7 @@ tar -xf - -C / --no-same-owner
 if [ -d /etc/etcd-tls ]; then
     chown -R etcd:etcd /etc/etcd-tls
 fi
+systemctl daemon-reload
 for unit in "$@"; do
     systemctl enable --quiet "$unit"
     systemctl restart "$unit"

@@ -13,7 +13,7 @@ for unit in etcd haproxy; do
         systemctl disable --quiet --now "$unit" 2>/dev/null
     fi
 done
-rm -rf /etc/systemd/system/teleport* /etc/systemd/system/lockstep* /run/systemd/system/teleport* /run/systemd/transient/*lockstep* \
+rm -rf /etc/systemd/system/teleport* /etc/systemd/system/lockstep* /etc/systemd/system/haproxy.service.d /run/systemd/system/teleport* /run/systemd/transient/*lockstep* \
     /etc/systemd/system.control/teleport* /etc/teleport* /etc/default/teleport /var/lib/teleport* /var/lib/lockstep* /var/cache/lockstep* \
     /var/backups/teleport* /var/backups/lockstep* /opt/* /run/teleport* /run/lockstep* /var/log/teleport* /root/.tsh /root/.ansible /home/ops/.ansible \
     /usr/local/bin/* /usr/local/lib/systemd /etc/etcd-tls /var/lib/etcd/* /tmp/* /var/tmp/[!s]*
