@@ -8,10 +8,10 @@ export LOCKSTEP_CACHE
 # Releases of ansible-core to test on; all supported ones: make setup CORES="2.16 2.17 2.18 2.19 2.20 2.21"
 CORES ?= 2.16 2.19 2.21
 # Cheapest first.
-PARTS := setup lint unit sanity
+PARTS := setup lint unit bench sanity lab-test demo
 TOOLS := tests/tools
 
-.PHONY: help test setup lint format unit sanity lab-test changelog clean
+.PHONY: help test setup lint format unit bench sanity lab-test demo changelog clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -36,8 +36,14 @@ unit: ## Unit, property and mutation tests
 sanity: ## ansible-test sanity on the oldest and the newest ansible-core
 	@bash $(TOOLS)/sanity.sh
 
+bench: ## Benchmarks against their budgets
+	@bash $(TOOLS)/bench.sh
+
 lab-test: ## Molecule scenarios on real hosts; one: make lab-test SCENARIO=name
 	@bash $(TOOLS)/lab_test.sh
+
+demo: ## A cluster on real hosts, planned, upgraded and verified as in the README
+	@bash $(TOOLS)/demo.sh
 
 changelog: ## Write CHANGELOG.md anew from the fragments and the plugins
 	@bash $(TOOLS)/changelog.sh

@@ -24,6 +24,10 @@ DEVELOPMENT_PYTHONS: tuple[Release, ...] = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 
 def python_for(core: str, at_hand: set[Release]) -> Release | None:
-    """Return the newest Python at hand that this ansible-core runs on, else None."""
+    """Return the Python at hand to run an ansible-core with, None when there is none.
+
+    The oldest core gets the oldest Python, every other the newest, so that both ends of the supported range are run.
+    """
     lowest, highest = CONTROLLER_PYTHONS[core]
-    return max((release for release in at_hand if lowest <= release <= highest), default=None)
+    choose = min if core == OLDEST else max
+    return choose((release for release in at_hand if lowest <= release <= highest), default=None)

@@ -17,6 +17,7 @@ for file in extensions/molecule/*/molecule.yml; do
   if [ -z "${SCENARIO:-}" ] || [ "$SCENARIO" = "$name" ]; then scenarios+=("$name"); fi
 done
 
+[ -z "${scenarios[*]}" ] || step 'packages of the lab' -- python3 tests/lab/lab.py install
 [ "${#scenarios[@]}" -gt 0 ] || fail "${SCENARIO:-scenarios}" 'no such scenario in extensions/molecule'
 for name in "${scenarios[@]}"; do
   step "$name" --limit "$scenario_limit" --forbid '\[DEPRECATION WARNING\]' -- molecule test --scenario-name "$name"

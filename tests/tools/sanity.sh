@@ -41,14 +41,15 @@ gaps() {
 run_core() {
   local core=$1 home=$LOCKSTEP_CACHE/home/core-$1
   make_home "$home"
-  step "ansible-test on core $core" --forbid "$(gaps)" -- env --chdir="$copy" --unset=PYTHONPYCACHEPREFIX HOME="$home" \
+  step "ansible-test on core $core" --forbid "$(gaps)" --show '^(ERROR|WARNING|FATAL)|^[a-z-]+( --python|$)' \
+    -- env --chdir="$copy" --unset=PYTHONPYCACHEPREFIX HOME="$home" \
     PATH="$LOCKSTEP_CACHE/venv/core-$core/bin:$search_path" ansible-test sanity --local --color no
 }
 
 # One row for each Python of a target that compile and import could not be run with, so that nobody takes it for covered.
 name_missing_pythons() {
   local minor
-  for minor in 7 8 9 10 11 12 13; do
+  for minor in {7..14}; do
     grep -qx "3.$minor" <<<"$pythons" || skip "compile and import on Python 3.$minor" 'no such Python on this machine'
   done
 }

@@ -4,9 +4,9 @@
 """Runs the steps of a part of the tests, keeps their counts and adds them up.
 
 ``suite.py begin PART`` forgets what the part counted before.
-``suite.py run PART STEP [--junit FILE] [--limit SECONDS] [--forbid REGEX] -- COMMAND…`` runs one step. Its output
-goes to a log below ``$LOCKSTEP_CACHE/logs``; the end of it is shown when the step fails. A step counts as one, or as
-what its JUnit file says.
+``suite.py run PART STEP [--junit FILE] [--limit SECONDS] [--forbid REGEX] [--show REGEX] -- COMMAND…`` runs one
+step. Its output goes to a log below ``$LOCKSTEP_CACHE/logs``; the end of it, or of the lines that match ``--show``, is
+shown when the step fails. A step counts as one, or as what its JUnit file says.
 ``suite.py skip PART STEP REASON`` counts a step that cannot run on this machine.
 ``suite.py fail PART STEP REASON`` counts a step that should have run and could not.
 ``suite.py all PART…`` runs the make target of every part, whatever the others do, and ends with
@@ -121,10 +121,11 @@ def wait_audibly(process: subprocess.Popen[bytes], step: str, limit: float) -> i
                 return process.returncode or 1
 
 
-def show_failure(log: Path, text: str) -> None:
-    """Print the end of a log."""
-    print(f"----- last {TAIL_LINES} lines of {log}")
-    print("\n".join(text.splitlines()[-TAIL_LINES:]))
+def show_failure(log: Path, text: str, pattern: str | None) -> None:
+    """Print the end of a log, or of those lines of it that tell the cause."""
+    lines = [line for line in text.splitlines() if not pattern or re.search(pattern, line)]
+    print(f"----- end of {log}")
+    print("\n".join(lines[-TAIL_LINES:]))
     print("-----", flush=True)
 
 
@@ -152,7 +153,7 @@ def run_step(options: argparse.Namespace) -> int:
     counts = judge(returncode, junit, text, options.forbid)
     record(options.part, options.step, counts)
     if counts.failed:
-        show_failure(log, text)
+        show_failure(log, text, options.show)
     outcome = "FAIL" if counts.failed else "ok"
     print(f"  {outcome:<4} {options.part}: {options.step} ({counts}; {time.monotonic() - started:.1f} s)", flush=True)
     return 1 if counts.failed else 0
@@ -188,6 +189,7 @@ def parse() -> argparse.Namespace:
     run.add_argument("--junit", type=Path)
     run.add_argument("--limit", type=float, default=STEP_LIMIT_SECONDS)
     run.add_argument("--forbid")
+    run.add_argument("--show")
     for name in ("skip", "fail"):
         action = actions.add_parser(name)
         action.add_argument("part")

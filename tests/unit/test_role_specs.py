@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jinja2 import Undefined
+from jinja2 import ChainableUndefined, Undefined
 from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
@@ -34,7 +34,7 @@ def without_inventory(defaults: dict[str, Any]) -> dict[str, Any]:
 
     ``{{ public_name | default('x') }}`` is ``x``; ``{{ public_name }}`` alone is none.
     """
-    environment = NativeEnvironment()
+    environment = NativeEnvironment(undefined=ChainableUndefined)
     templated = {name: value for name, value in defaults.items() if isinstance(value, str) and "{{" in value}
     rendered = {name: environment.from_string(value).render() for name, value in templated.items()}
     return {name: value for name, value in {**defaults, **rendered}.items() if not isinstance(value, Undefined)}
@@ -75,6 +75,7 @@ def test_every_role_specifies_its_main_entry_point(role: Path) -> None:
         ({}, {"a_x": {"default": 1}}, ["a_x has a default in the argument spec alone"]),
         ({"a_x": 1}, {"a_x": {"default": 2}}, ["a_x defaults to 1; the argument spec says 2"]),
         ({"a_x": "{{ x }}"}, {"a_x": {"required": True}}, []),
+        ({"a_x": "{{ hosts['h'].x | default([]) }}"}, {"a_x": {"default": []}}, []),
         ({"a_x": "{{ x | default('y') }}"}, {"a_x": {"default": "y"}}, []),
         ({"a_x": 1}, {"a_x": {"default": 1}, "a_y": {"required": True}, "a_z": {}}, []),
     ],
