@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan as plain data: making it from drafts of stages, its digest, and what plays ask of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import Finding
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_batches import cut
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import Hop
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_stages import Draft, Move
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import AGENT, AUTH, PHASES, PROXY
+
+Plan = dict[str, Any]
+Sizes = Mapping[str, Sequence[int | str]]
+
+#: Stages that one run of the upgrade playbook can carry out.
+STAGES_PER_RUN = 32
+
+
+def make_plan(
+    target: str, hops: Iterable[Hop], drafts: Iterable[Draft], sizes: Sizes, findings: Iterable[Finding]
+) -> Plan:
+    """Return the plan. *sizes* are the batch sizes of proxies and agents; client tools are cut like agents."""
+    return sealed(
+        {
+            "target_version": target,
+            "hops": [{"index": hop.index, "to": str(hop.to)} for hop in hops],
+            "stages": [_stage(index, draft, sizes) for index, draft in enumerate(drafts)],
+            "findings": [item.as_dict() for item in findings],
+        }
+    )
+
+
+def sealed(content: Mapping[str, Any]) -> Plan:
+    """Return the content with its digest: SHA-256 over the content as JSON with sorted keys and without blanks."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return {"digest": hashlib.sha256(text.encode()).hexdigest(), **content}
+
+
+def digest_of(plan: Mapping[str, Any]) -> str:
+    """Return the digest that the content of a plan has, whatever digest it carries."""
+    return str(sealed({key: value for key, value in plan.items() if key != "digest"})["digest"])
+
+
+def _stage(index: int, draft: Draft, sizes: Sizes) -> dict[str, Any]:
+    return {
+        "index": index,
+        "hop": draft.hop,
+        "kind": draft.kind,
+        "level": draft.level,
+        "to": str(draft.to),
+        "steps": list(_steps(draft, sizes)),
+    }
+
+
+def _steps(draft: Draft, sizes: Sizes) -> Iterator[dict[str, Any]]:
+    to = str(draft.to)
+    first = 0
+    for phase in PHASES:
+        moves = [move for move in draft.moves if move.instance.phase == phase]
+        if not moves:
+            continue
+        batches = _batch_numbers(phase, len(moves), sizes)
+        number = 0
+        for move, number in zip(_play_order(phase, moves), batches, strict=True):
+            yield _step(move, to, first + number)
+        first += number + 1
+
+
+def _batch_numbers(phase: str, total: int, sizes: Sizes) -> Iterator[int]:
+    # Auth servers go one at a time, under either strategy.
+    cuts = [1] if phase == AUTH else sizes[PROXY if phase == PROXY else AGENT]
+    for number, size in enumerate(cut(total, cuts)):
+        yield from [number] * size
+
+
+def _step(move: Move, to: str, batch: int) -> dict[str, Any]:
+    step = {
+        "phase": move.instance.phase,
+        "cluster": move.instance.cluster,
+        "host": move.instance.host,
+        "from": str(move.old),
+        "to": to,
+        "batch": batch,
+    }
+    if move.instance.is_auth:
+        step["migrates"] = move.migrates
+    return step
+
+
+def _play_order(phase: str, moves: list[Move]) -> list[Move]:
+    """Put the hosts of a phase in the order of the play: auth groups as they are, the rest by cluster and name.
+
+    The proxies of a cluster are spread evenly, so that a batch takes as few of them at once as it can.
+    """
+    if phase == AUTH:
+        return moves
+    ordered = sorted(moves, key=lambda move: (move.instance.cluster, move.instance.host))
+    if phase != PROXY:
+        return ordered
+    total = Counter(move.instance.cluster for move in ordered)
+    seen: dict[str, int] = defaultdict(int)
+    places: dict[str, float] = {}
+    for move in ordered:
+        name = move.instance.cluster
+        places[move.instance.host] = (seen[name] + 0.5) / total[name]
+        seen[name] += 1
+    return sorted(ordered, key=lambda move: places[move.instance.host])
+
+
+def stage_at(plan: object, index: int) -> Mapping[str, Any] | None:
+    """Return a stage by its index; None when there is no plan or no such stage."""
+    stages = plan.get("stages") if isinstance(plan, Mapping) else None
+    if not isinstance(stages, Sequence) or not 0 <= index < len(stages):
+        return None
+    stage = stages[index]
+    return stage if isinstance(stage, Mapping) else None
+
+
+def hosts_of(plan: object, index: int, phase: str) -> list[str]:
+    """Return the hosts of one phase of a stage in the order of their batches; nothing beyond the last stage."""
+    return [step["host"] for step in _phase_steps(plan, index, phase)]
+
+
+def serial_sizes(plan: object, index: int, phase: str) -> list[int]:
+    """Return the batch sizes of one phase of a stage, to be used as ``serial`` of a play over `hosts_of`."""
+    return list(Counter(step["batch"] for step in _phase_steps(plan, index, phase)).values())
+
+
+def _phase_steps(plan: object, index: int, phase: str) -> list[Mapping[str, Any]]:
+    if phase not in PHASES:
+        raise ValueError(f"{phase!r} is not a phase; allowed are {', '.join(PHASES)}")
+    stage = stage_at(plan, index)
+    return [step for step in stage["steps"] if step["phase"] == phase] if stage else []

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules that decide who moves when, one function each. They read a simulated fleet and change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import Hop
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import PROXY, RUNNING, Instance
+
+
+@dataclass
+class Member:
+    """An instance under simulation: what it was observed as, and what the plan has made of it so far."""
+
+    instance: Instance
+    version: Version
+    line: int
+
+
+@dataclass
+class Group:
+    """A cluster under simulation: its auth group and everybody who talks to it."""
+
+    name: str
+    level: int
+    auths: list[Member]
+    others: list[Member]
+
+    @property
+    def newest(self) -> Version:
+        """What the newest auth server runs. It has migrated the backend, so it says how far the cluster has come."""
+        return max(auth.version for auth in self.auths)
+
+    @property
+    def line(self) -> int:
+        """The line that the cluster has come to."""
+        return max(auth.line for auth in self.auths)
+
+
+def migrates(group: Group, hop: Hop) -> bool:
+    """A hop migrates a cluster's backend unless an auth server has been there already: no second migration."""
+    return group.newest < hop.to and (group.line < hop.line or hop.is_final)
+
+
+def needed_line(group: Group, hop: Hop) -> int | None:
+    """Return the line that nobody in the cluster may be below when the hop starts; None when it does not matter.
+
+    An instance more than one line behind what auth is about to become is cut off by the hop. A cluster that is on the
+    hop's line already finishes first what is left of its own way there, because its leaves are about to follow it.
+    """
+    if group.line > hop.line:
+        return None
+    if group.line == hop.line and hop.is_final:
+        return hop.line - 1 if migrates(group, hop) else None
+    return group.line
+
+
+def catches_up(member: Member, needed: int) -> bool:
+    """Laggards first: who is below the needed line is brought up before any auth server moves."""
+    return member.line < needed
+
+
+def catch_up_version(group: Group, needed: int) -> Version:
+    """Return the version that laggards are brought to: what every auth server runs that does not catch up itself.
+
+    They hold no state, so they may cross several lines at once, but never get newer than an auth server, nor of a newer
+    line than a proxy that stays where it is for now.
+    """
+    auths = [auth.version for auth in group.auths if auth.line >= needed]
+    proxies = [
+        member.version
+        for member in group.others
+        if member.instance.phase == PROXY and needed <= member.line < group.line
+    ]
+    return min(auths + proxies)
+
+
+def is_unproven(group: Group) -> bool:
+    """Whether no auth server runs on the line of the newest one: only a run proves that the line was reached."""
+    return not any(auth.instance.state == RUNNING and auth.line == group.line for auth in group.auths)
+
+
+def finishes_first(group: Group, member: Member, hop: Hop) -> bool:
+    """Whether an auth server's interrupted upgrade is finished before the hop starts.
+
+    Its new binary may never have run. Crossing to the next line on the guess that it did could skip a line.
+    """
+    crosses = group.line < hop.line or (group.line == hop.line and not hop.is_final)
+    return crosses and member.instance.interrupted and member.version == group.newest and is_unproven(group)
+
+
+def moves(group: Group, member: Member, hop: Hop) -> bool:
+    """Whether a hop moves an instance.
+
+    Only the last hop is about the exact version. In the hops before, who has reached the line stays: fewest changes. A
+    cluster whose auth has reached the line has nothing to do, or its agents could get newer than their auth.
+    """
+    if hop.is_final:
+        return member.version != hop.to or member.instance.interrupted
+    return group.line < hop.line and member.line < hop.line
+
+
+def auth_order(member: Member, to: Version) -> tuple[bool, bool]:
+    """Sort key of an auth group, who migrates comes first: an interrupted upgrade is finished, then what runs now."""
+    finishing = member.instance.interrupted and member.version == to
+    return not finishing, member.instance.state != RUNNING
