@@ -116,12 +116,22 @@ def take_backup(
     files by name, kept as they are. Nothing old is removed: call :func:`prune_backups` when time does not matter.
     Raises :class:`BackupError`; then no new folder exists.
     """
+    if serving:
+        _require_online(spec)
     with _held(spec) as home:
         partial, manifest = _write(spec, serving, now, extra or {})
         path = _free_name(os.path.join(home, _stem(spec, manifest["created"])))
         os.rename(partial, path)
         durable.sync_folder(home)
     return Backup(path, manifest)
+
+
+def check(spec: BackupSpec, serving: bool) -> None:
+    """Raise :class:`BackupError` for what can be known to stop a backup without writing anything."""
+    if serving:
+        _require_online(spec)
+    with _plainly():
+        _require_space(spec)
 
 
 def rehearse_backup(spec: BackupSpec, serving: bool = True, now: Clock = time.time) -> Dict[str, Any]:
@@ -155,24 +165,44 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
     at any point, a second call finishes the work and keeps the first evidence. Changes nothing, and says so, when
     the state is the saved one already. Raises :class:`BackupError`.
     """
-    manifest = verify_backup(path, spec.cluster).manifest
-    saved, parts = manifest["backend"], backup_manifest.parts(manifest)
-    proc = parts.get(PROC_PART)
-    with _held(spec), contextlib.closing(_backend_for(manifest, spec)) as backend:
-        if backend.matches(path, saved, parts) and _proc_matches(path, spec, proc):
+    backup = would_restore(path, spec)
+    with _held(spec):
+        if is_restored(backup, spec):
             _forget(spec)
-            return Restored(False, None, manifest)
-        evidence = _evidence(path, spec, backend, now)
-        backend.restore(path, saved, parts)
-        if not backend.matches(path, saved, parts):
-            raise BackupError(
-                f"{backend.location}: not what was restored; something else writes there. Stop it and try again."
-            )
-        if proc is not None:
-            trees.unpack(os.path.join(path, PROC_PART), spec.proc, proc)
-        _restore_identity(path, spec, manifest, parts)
+            return Restored(False, None, backup.manifest)
+        evidence = _restore(backup, spec, now)
+        if not is_restored(backup, spec):
+            raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it and try again.")
         _forget(spec)
-    return Restored(True, evidence, manifest)
+    return Restored(True, evidence, backup.manifest)
+
+
+def would_restore(path: str, spec: BackupSpec) -> Backup:
+    """Return the verified backup in *path* when :func:`restore_backup` would take it; raises as that would."""
+    backup = verify_backup(path, spec.cluster)
+    with _plainly():
+        _backend_for(backup.manifest, spec).close()
+    return backup
+
+
+def is_restored(backup: Backup, spec: BackupSpec) -> bool:
+    """Return whether backend and process state are exactly those of *backup*."""
+    saved, parts = backup.manifest["backend"], backup_manifest.parts(backup.manifest)
+    with _plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+        return backend.matches(backup.path, saved, parts) and _proc_matches(backup.path, spec, parts.get(PROC_PART))
+
+
+def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
+    """Return the newest backup of the cluster, of Teleport *version* when given. Raises :class:`BackupError`."""
+    backups = list_backups(spec.directory, spec.cluster)
+    for backup in backups:
+        if version in (None, backup.manifest["version"]):
+            return backup.path
+    there = ", ".join(sorted({backup.manifest["version"] for backup in backups})) or "none at all"
+    wanted = f" of version {version}" if version else ""
+    raise BackupError(
+        f"{spec.home}: holds no backup{wanted}; there are those of {there}. Name another path or version."
+    )
 
 
 def list_backups(directory: str, cluster: str) -> List[Backup]:
@@ -249,6 +279,15 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
     return partial, manifest
 
 
+def _require_online(spec: BackupSpec) -> None:
+    backend = open_backend(spec.storage, spec.data_dir, spec.version)
+    if not backend.online:
+        raise BackupError(
+            f"{backend.location}: a {backend.kind} backend cannot be saved while Auth serves, it would be torn. "
+            "Stop the unit first."
+        )
+
+
 def _manifest(
     spec: BackupSpec, created: str, serving: bool, backend: Backend, saved: Saved, others: List[Part]
 ) -> Dict[str, Any]:
@@ -289,6 +328,17 @@ def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
             f"({manifest['host']}). A {backend.kind} backup goes back to the host it was taken on."
         )
     return backend
+
+
+def _restore(backup: Backup, spec: BackupSpec, now: Clock) -> str:
+    parts = backup_manifest.parts(backup.manifest)
+    with contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+        evidence = _evidence(backup.path, spec, backend, now)
+        backend.restore(backup.path, backup.manifest["backend"], parts)
+    if PROC_PART in parts:
+        trees.unpack(os.path.join(backup.path, PROC_PART), spec.proc, parts[PROC_PART])
+    _restore_identity(backup.path, spec, backup.manifest, parts)
+    return evidence
 
 
 def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:

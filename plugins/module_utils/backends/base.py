@@ -58,6 +58,9 @@ class Backend(ABC):
     kind: str
     location: str
 
+    #: Whether a state worth restoring can be saved while an Auth Service writes.
+    online: bool
+
     #: Whether another host than the one that took a backup may put it back.
     shared: bool
 

@@ -22,6 +22,7 @@ class DirectoryBackend(Backend):
     """
 
     kind = "dir"
+    online = False
     shared = False
 
     def __init__(self, path: str) -> None:

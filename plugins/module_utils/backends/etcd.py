@@ -54,6 +54,7 @@ class EtcdBackend(Backend):
     """All keys below ``<prefix>/``, read at one revision, so a backup is consistent also while Auth serves."""
 
     kind = "etcd"
+    online = True
     shared = True
 
     def __init__(self, prefix: str, client: EtcdClient, clock: Callable[[], float] = time.time) -> None:

@@ -33,6 +33,7 @@ class SqliteBackend(Backend):
     """
 
     kind = "sqlite"
+    online = True
     shared = False
 
     def __init__(self, path: str) -> None:
