@@ -49,7 +49,8 @@ def program_of(instance: Mapping[str, Any]) -> str:
     for folder in folders:
         if folder and os.path.exists(os.path.join(folder, "tctl")):
             return os.path.join(folder, "tctl")
-    raise TctlError(f"there is no tctl in {' or '.join(f for f in folders if f) or 'bin_dir'}. Install it beside teleport.")
+    where = " or ".join(folder for folder in folders if folder) or "bin_dir"
+    raise TctlError(f"there is no tctl in {where}. Install it beside teleport.")
 
 
 def ask(tctl: Tctl, wall: Callable[[], float] = time.time) -> Dict[str, Any]:
