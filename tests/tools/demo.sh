@@ -9,23 +9,17 @@ part=demo
 suite begin "$part"
 
 export LAB_NAME=demo LAB_STATE=$LOCKSTEP_CACHE/labs/demo
-target=18.8.3
+wanted=teleport_target_version=18.10.1
 lab=(python3 "$root/tests/lab/lab.py")
 trap '"${lab[@]}" down >/dev/null' EXIT
 
-# play PLAYBOOK: as in the README, with the lab's inventory.
-play() {
-  # shellcheck disable=SC2016 # expanded by the inner shell, once the lab has written the file
-  bash -c '. "$LAB_STATE/env.sh" && cd "$LAB_STATE" && ansible-playbook "$@"' play "lockstep.teleport.$1" \
-    --extra-vars "teleport_target_version=$target"
-}
-export -f play
-export target
-
+# As in the README, with the lab's inventory; the file exists once the lab is up.
+# shellcheck disable=SC2016
+as_user='. "$LAB_STATE/env.sh" && cd "$LAB_STATE" && exec ansible-playbook "lockstep.teleport.$0" --extra-vars "$1"'
 step 'packages of the lab' -- "${lab[@]}" install
 step 'boot the hosts' -- "${lab[@]}" up sqlite-small
-step 'plan' -- bash -c 'play plan'
-step 'upgrade' -- bash -c 'play upgrade'
-step 'verify' -- bash -c 'play verify'
-step 'upgrade again, with nothing to do' --forbid 'changed=[1-9]' -- bash -c 'play upgrade'
+step 'plan' -- bash -c "$as_user" plan "$wanted"
+step 'upgrade' -- bash -c "$as_user" upgrade "$wanted"
+step 'verify' -- bash -c "$as_user" verify "$wanted"
+step 'upgrade again, with nothing to do' --forbid 'changed=[1-9]' -- bash -c "$as_user" upgrade "$wanted"
 finish

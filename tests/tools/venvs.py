@@ -29,10 +29,18 @@ def digest(interpreter: Path, requirements: str) -> str:
     return hashlib.sha256(f"{interpreter.resolve()}\n{requirements}".encode()).hexdigest()
 
 
+def must_run(command: list[str]) -> None:
+    """Run a command or leave with what it said last; pip lists every version there is of what it did not find."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        said = "\n".join(line[:300] for line in done.stdout.splitlines()[-10:])
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+
+
 def build(venv: Path, interpreter: Path, requirements: str) -> None:
     """Make one environment, or leave it alone when it was made from the same input.
 
-    Raises CalledProcessError when venv or pip fail; an unfinished environment has no stamp and is made anew next time.
+    Leaves with a message when venv or pip fail; an unfinished environment has no stamp and is made anew next time.
     """
     stamp = venv / STAMP
     wanted = digest(interpreter, requirements)
@@ -41,11 +49,11 @@ def build(venv: Path, interpreter: Path, requirements: str) -> None:
     print(f"building {venv.name} on {interpreter}", flush=True)
     if venv.exists():
         shutil.rmtree(venv)
-    subprocess.run([interpreter, "-m", "venv", venv], check=True)
+    must_run([str(interpreter), "-m", "venv", str(venv)])
     listed = venv / "requirements.txt"
     listed.write_text(requirements)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    subprocess.run([*pip, "--requirement", str(listed)], check=True)
+    must_run([*pip, "--requirement", str(listed)])
     stamp.write_text(wanted)
 
 
