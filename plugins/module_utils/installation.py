@@ -168,19 +168,27 @@ def linked_programs(folder: str) -> List[str]:
     )
 
 
-def wanted_links(layout: Layout, folder: str) -> Dict[str, str]:
-    """The links in ``bin_dir`` that a version folder asks for: path and what it must contain."""
-    return {layout.program(name): os.path.join(layout.current, name) for name in linked_programs(layout.folder(folder))}
+def wanted_links(layout: Layout, folder: str, only_present: bool) -> Dict[str, str]:
+    """The links in ``bin_dir`` that a version folder asks for: path and what it must contain.
+
+    :param only_present: ask for none where ``bin_dir`` has nothing yet: a host of client tools gets no ``teleport``.
+    """
+    names = linked_programs(layout.folder(folder))
+    return {
+        layout.program(name): os.path.join(layout.current, name)
+        for name in names
+        if not only_present or os.path.lexists(layout.program(name))
+    }
 
 
-def wrong_links(layout: Layout, folder: str) -> Dict[str, str]:
+def wrong_links(layout: Layout, folder: str, only_present: bool) -> Dict[str, str]:
     """Those of `wanted_links` that are missing or different."""
-    return {path: goal for path, goal in wanted_links(layout, folder).items() if _read_link(path) != goal}
+    return {path: goal for path, goal in wanted_links(layout, folder, only_present).items() if _read_link(path) != goal}
 
 
 def stale_links(layout: Layout, folder: str) -> List[str]:
     """Links in ``bin_dir`` through ``current`` for programs that the version folder does not have."""
-    wanted = wanted_links(layout, folder)
+    wanted = wanted_links(layout, folder, False)
     try:
         paths = [layout.program(name) for name in sorted(os.listdir(layout.bin_dir))]
     except OSError:
@@ -203,6 +211,17 @@ def replace_link(path: str, goal: str) -> None:
     os.symlink(goal, temporary)
     os.rename(temporary, path)
     durable.sync_folder(os.path.dirname(path))
+
+
+def apply_links(layout: Layout, folder: str, only_present: bool) -> List[str]:
+    """Make ``bin_dir`` lead to the programs of a version folder through ``current``; return the paths changed."""
+    wrong = wrong_links(layout, folder, only_present)
+    for path, goal in sorted(wrong.items()):
+        replace_link(path, goal)
+    stale = stale_links(layout, folder)
+    for path in stale:
+        os.unlink(path)
+    return sorted([*wrong, *stale])
 
 
 def check_versions_dir(layout: Layout) -> None:

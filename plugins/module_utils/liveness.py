@@ -50,10 +50,11 @@ class Look(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """Proof of a stop: how systemd calls its end, and whether something had to be killed."""
+    """Proof of a stop: how systemd calls its end, whether something had to be killed, whether anything had run."""
 
     result: str
     killed: bool
+    was_up: bool
 
 
 class Running(NamedTuple):
@@ -97,14 +98,15 @@ def stop(host: Host, name: str, seconds: float) -> Stopped:
 
     :raises HostError: when something is still alive at the end, even after SIGKILL.
     """
-    group = service.show(host, name).control_group
+    before = service.show(host, name)
+    was_up = bool(before.active or before.main_pid)
     service.ask(host, "stop", name)
-    watch = _StopWatch(host, name, group)
+    watch = _StopWatch(host, name, before.control_group)
     if host.wait_until(watch.is_over, seconds):
-        return Stopped(watch.result, watch.killed or watch.result == "timeout")
+        return Stopped(watch.result, watch.killed or watch.result == "timeout", was_up)
     service.kill(host, name)
     if host.wait_until(watch.is_over, _AFTER_KILL):
-        return Stopped(watch.result, True)
+        return Stopped(watch.result, True, was_up)
     raise HostError(f"{name} could not be stopped within {seconds:g} s: {watch.state}")
 
 

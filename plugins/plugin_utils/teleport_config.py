@@ -40,7 +40,6 @@ _STORAGE_TEXTS = (
     "tls_ca_file",
     "username",
     "password_file",
-    "insecure",
     "region",
     "table_name",
     "collection_name",
@@ -134,12 +133,13 @@ def _storage(storage: Mapping[str, Any], data_dir: str) -> dict[str, Any]:
     kind = _text(storage.get("type")) or "dir"
     found: dict[str, Any] = {"type": kind}
     if kind in ("dir", "sqlite"):
-        folder = _text(storage.get("path")) or posixpath.join(data_dir, "backend")
-        found["path"] = posixpath.join(folder, "sqlite.db")
+        found["path"] = _text(storage.get("path")) or posixpath.join(data_dir, "backend")
     peers = [_USERINFO_RE.sub("", peer) for peer in _texts(storage.get("peers"))]
     if peers:
         found["peers"] = peers
     found.update({key: storage[key] for key in _STORAGE_TEXTS if _text(storage.get(key))})
+    if "insecure" in storage:
+        found["insecure"] = _is_enabled({"enabled": storage["insecure"]}, False)
     return found
 
 

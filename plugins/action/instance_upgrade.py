@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module of the same name, brings it an artefact from the controller, and finds its result again.
+
+Restarting Teleport may cut the very connection that Ansible uses. The module then goes on by itself and leaves its
+result on the host, where it is collected.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
+
+_MODULE = "lockstep.teleport.instance_upgrade"
+_URL_RE = re.compile(r"[a-z][a-z0-9+.-]*://")
+_FILE_SCHEME = "file://"
+#: What ssh says when it never got through, so that nothing can have been started.
+_NEVER_CONNECTED_RE = re.compile(
+    r"connect to host|Could not resolve|Permission denied|Host key verification failed|Invalid/incorrect password"
+)
+_SECONDS_BETWEEN = 3.0
+
+
+class ActionModule(ActionBase):
+    """Upgrades one host: one module execution in the common case."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = {**self._task.args, "run_id": uuid.uuid4().hex}
+        local = self._local_artifact(arguments)
+        if self._task.check_mode and local:
+            arguments.update(self._describe(local, arguments))
+        answer = self._execute(arguments, variables)
+        if answer.pop("artifact_required", False):
+            answer = self._bring_and_execute(local, arguments, variables)
+        answer.pop("invocation", None)
+        return {**result, **answer}
+
+    def _local_artifact(self, arguments: Mapping[str, Any]) -> str:
+        """Path of the artefact on the controller; empty when hosts fetch it themselves, or the module will complain."""
+        base = str(arguments.get("artifact_url") or "")
+        instance = arguments.get("instance")
+        if not base or not isinstance(instance, Mapping):
+            return ""
+        if base.startswith(_FILE_SCHEME):
+            base = base[len(_FILE_SCHEME) :]
+        elif _URL_RE.match(base):
+            return ""
+        edition = str(arguments.get("edition") or instance.get("edition") or "community")
+        version = str(arguments.get("version")).strip().removeprefix("v")
+        name = artifact.artifact_name(version, edition, str(instance.get("architecture")))
+        folder = installation.folder_name(version, edition)
+        if self._task.check_mode and folder in (instance.get("kept_versions") or []):
+            return ""
+        return os.path.join(os.path.expanduser(base), name)
+
+    def _describe(self, local: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Size and checksum of an artefact on the controller.
+
+        :raises AnsibleActionFail: when it, or its checksum, is missing or unusable.
+        """
+        if not os.path.isfile(local):
+            raise AnsibleActionFail(f"{local}: there is no such file on the controller. Put the artefact there.")
+        return {"artifact_size": os.path.getsize(local), "checksum": self._checksum(local, arguments)}
+
+    def _checksum(self, local: str, arguments: Mapping[str, Any]) -> str:
+        if arguments.get("checksum"):
+            return str(arguments["checksum"])
+        try:
+            with open(local + ".sha256", encoding="utf-8", errors="replace") as source:
+                return artifact.parse_checksum(source.read(4096), os.path.basename(local))
+        except OSError as problem:
+            reason = problem.strerror or str(problem)
+        except ValueError as problem:
+            reason = str(problem)
+        raise AnsibleActionFail(f"{local}.sha256: {reason}. Put the artefact's checksum there, or set checksum.")
+
+    def _bring_and_execute(self, local: str, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Copy the artefact to the host and try again. It is checked here first: a fleet must not get a broken one."""
+        if not local:
+            raise AnsibleActionFail("artifact_url is neither an http(s) URL nor a directory on the controller.")
+        described = self._describe(local, arguments)
+        found = durable.hash_file(local).sha256
+        if found != described["checksum"].lower():
+            raise AnsibleActionFail(f"{local}: the SHA-256 is {found}, wanted is {described['checksum']}.")
+        folder = self._make_tmp_path()
+        try:
+            remote = self._connection._shell.join_path(folder, os.path.basename(local))  # noqa: SLF001 - as ansible.builtin.copy
+            self._transfer_file(local, remote)
+            self._fixup_perms2((folder, remote))
+            return self._execute({**arguments, **described, "artifact_file": remote}, variables)
+        finally:
+            self._remove_tmp_path(folder, force=True)
+
+    # -- execution, and finding the result again
+
+    def _execute(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._call(arguments, variables)
+        except AnsibleConnectionFailure as problem:
+            if self._task.check_mode or _NEVER_CONNECTED_RE.search(str(problem)):
+                raise
+            return self._collect(arguments, variables, problem)
+        if "module_stdout" in answer and not self._task.check_mode:
+            # The shell of a session that dies with the unit ends in many ways; what counts is what the host kept.
+            return self._collect(arguments, variables, None) or answer
+        return answer
+
+    def _call(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=variables)
+        return answer
+
+    def _collect(
+        self, arguments: dict[str, Any], variables: dict[str, Any], lost: AnsibleConnectionFailure | None
+    ) -> dict[str, Any]:
+        """Wait for the result that the host keeps; raise *lost* again when the host did nothing or stays away."""
+        asked = {**arguments, "collect": True}
+        deadline = time.monotonic() + self._longest_run(arguments)
+        while time.monotonic() < deadline:
+            time.sleep(_SECONDS_BETWEEN)
+            answer = self._ask_again(asked, variables)
+            if answer and answer.get("collected"):
+                return dict(answer["collected"])
+            if answer and not answer.get("pending"):
+                break
+        if lost is not None:
+            raise lost
+        return {}
+
+    def _ask_again(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            self._connection.reset()
+            answer = self._call(arguments, variables)
+        except AnsibleConnectionFailure:
+            return None
+        return answer if "pending" in answer else None
+
+    @staticmethod
+    def _longest_run(arguments: Mapping[str, Any]) -> float:
+        """Seconds after which the host must have ended: stop and start, and the same again when it went back."""
+        try:
+            return 60 + 2 * (float(arguments.get("stop_timeout", 330)) + float(arguments.get("ready_timeout", 300)))
+        except (TypeError, ValueError):
+            return 60

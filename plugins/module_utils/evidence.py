@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept of a failure: enough to find its cause, bounded in size, without secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Iterable, List, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import process, readiness, service
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+
+LINES = 60
+_LONGEST_LINE = 400
+_MASK = "********"
+_JOURNAL = ("journalctl", "--no-pager", "--quiet", "--output", "short-iso")
+
+_KEYED_RE = re.compile(
+    r"(?i)([\"']?[\w.-]*(?:token|secret|passw(?:or)?d|private[_-]?key|authorization|bearer)[\w.-]*[\"']?\s*[=:]\s*|bearer\s+)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+)
+_USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
+_PEM_RE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_PEM_END_RE = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
+_IN_CONFIG_RE = re.compile(
+    r"(?im)^\s*(?:-\s*)?[\w-]*(?:token|secret|password|access_key)[\w-]*\s*:\s*[\"']?([^\"'\s#\[{][^\"'\s#]{5,})"
+    r"|^\s*-\s*[\"']?[a-z_,]+:([^\"'\s#]{6,})"
+)
+
+
+def secrets_in(configuration: str) -> List[str]:
+    """Guess the secrets in a ``teleport.yaml``, so that they can be taken out of logs that repeat them.
+
+    Paths are none: ``auth_token: /path`` names a file.
+    """
+    found = {value for pair in _IN_CONFIG_RE.findall(configuration) for value in pair if value}
+    return sorted((value for value in found if not value.startswith("/")), key=len, reverse=True)
+
+
+def redact(lines: Iterable[str], secrets: Iterable[str] = ()) -> List[str]:
+    """Mask what looks like a secret, and every one of *secrets*, and shorten long lines."""
+    known = list(secrets)
+    result = []
+    inside_key = False
+    for line in lines:
+        inside_key = inside_key or bool(_PEM_RE.search(line))
+        if inside_key:
+            inside_key = not _PEM_END_RE.search(line)
+            result.append(_MASK)
+            continue
+        for secret in known:
+            line = line.replace(secret, _MASK)  # noqa: PLW2901 - one line, step by step
+        line = _USERINFO_RE.sub("", _KEYED_RE.sub(r"\1" + _MASK, line))  # noqa: PLW2901
+        result.append(line[:_LONGEST_LINE])
+    return result
+
+
+def collect(
+    host: Host, unit: Optional[str], since: float, diag_addr: Optional[str], data_dir: Optional[str], config_path: str
+) -> Dict[str, Any]:
+    """Look at a failed instance: end of its log since *since* (epoch seconds), readiness, unit, versions.
+
+    Never raises: what cannot be had is said in its place.
+    """
+    if unit is None:
+        return {}
+    secrets = secrets_in(_read(config_path))
+    journal = host.run([*_JOURNAL, "--unit", unit, "--since", f"@{int(since):d}", "--lines", str(LINES)])
+    found: Dict[str, Any] = {"journal": redact(journal.text.splitlines()[-LINES:], secrets)}
+    try:
+        shown = service.show(host, unit)
+        found["unit"] = shown.facts()
+        found["versions"] = {"running": _running(host, shown.main_pid)}
+    except HostError as problem:
+        found["unit"] = {"error": str(problem)}
+    answer = readiness.probe(diag_addr, data_dir)
+    found["readiness"] = answer.facts() if answer else None
+    return found
+
+
+def _running(host: Host, pid: int) -> Optional[str]:
+    if not pid:
+        return None
+    answer = process.ask_version(host, process.executable_link(host, pid))
+    return str(answer.output.release) if answer.output else answer.error
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read(1 << 20)
+    except OSError:
+        return ""

@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade of one instance is asked for, checked before anything is looked at."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import installation, liveness, release, service
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Wish
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version, VersionError
+
+DEFAULT_VERSIONS_DIR = "/opt/teleport-versions"
+
+_URL_RE = re.compile(r"https?://\S+")
+_SHA256_RE = re.compile(r"[0-9a-fA-F]{64}")
+_NEEDED = ("services", "unit", "config", "architecture", "bin_dir")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for. *instance* is what ``instance_info`` returned; times are in seconds.
+
+    :param backup: ``directory``, and optionally ``cluster`` and ``keep``; None for no backup.
+    :param stop_on_failure: leave the instance stopped when the new version does not run.
+    """
+
+    instance: Mapping[str, Any]
+    release: release.Release
+    layout: installation.Layout
+    keep: int = 2
+    expect_version: Optional[str] = None
+    ready_timeout: float = 300.0
+    stable_for: float = 5.0
+    stop_timeout: float = 330.0
+    backup: Optional[Mapping[str, Any]] = None
+    stop_on_failure: bool = False
+
+    @property
+    def client(self) -> bool:
+        """Whether there are only client tools."""
+        return list(self.instance["services"]) == ["client"]
+
+    @property
+    def unit(self) -> str:
+        """Name of the unit."""
+        return service.unit_name(str(self.instance["unit"]["name"]))
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The instance's configuration, as far as it is known."""
+        found: Mapping[str, Any] = self.instance["config"]
+        return found
+
+    @property
+    def wish(self) -> Wish:
+        """The part that decides."""
+        return Wish(self.release.version, self.release.folder, self.client, self.expect_version)
+
+    def goal(self, version: str) -> liveness.Goal:
+        """What runs when the instance is at *version*."""
+        return goal(self.instance, version)
+
+    def backup_spec(self) -> BackupSpec:
+        """Whose backup is taken, and where."""
+        wanted = self.backup or {}
+        return spec_from_instance(self.instance, str(wanted.get("directory")), wanted.get("cluster"))
+
+
+def goal(instance: Mapping[str, Any], version: str) -> liveness.Goal:
+    """What runs when an instance is at *version*."""
+    config = instance["config"]
+    return liveness.Goal(
+        unit=service.unit_name(str(instance["unit"]["name"])),
+        version=version,
+        diag_addr=config.get("diag_addr"),
+        data_dir=config.get("data_dir"),
+        listeners=_listeners(instance),
+    )
+
+
+def _listeners(instance: Mapping[str, Any]) -> Tuple[str, ...]:
+    """Addresses that have to accept connections once an instance is up."""
+    config, services = instance["config"], instance["services"]
+    pairs = (("auth", "auth_listen_addr"), ("proxy", "proxy_web_addr"))
+    return tuple(str(config[key]) for name, key in pairs if name in services and config.get(key))
+
+
+def from_parameters(parameters: Mapping[str, Any]) -> Order:
+    """Turn the parameters of ``instance_upgrade`` into an order.
+
+    :raises HostError: when one of them cannot be used.
+    """
+    instance = parameters["instance"]
+    check_instance(instance)
+    layout = installation.Layout(
+        parameters["versions_dir"] or instance.get("versions_dir") or DEFAULT_VERSIONS_DIR, str(instance["bin_dir"])
+    )
+    return Order(
+        instance=instance,
+        release=_release(parameters, instance),
+        layout=layout,
+        expect_version=parameters["expect_version"],
+        backup=parameters["backup"],
+        stop_on_failure=parameters["on_failure"] == "stop",
+        **_numbers(parameters),
+    )
+
+
+def check_instance(instance: Mapping[str, Any]) -> None:
+    """Refuse what is no result of ``instance_info``.
+
+    :raises HostError: when something is missing.
+    """
+    missing = [key for key in _NEEDED if not instance.get(key)]
+    if missing:
+        raise HostError(
+            f"instance lacks {', '.join(missing)}; give it what lockstep.teleport.instance_info returned as 'instance'."
+        )
+
+
+def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> release.Release:
+    try:
+        version = str(Version.parse(parameters["version"]))
+    except VersionError as problem:
+        raise HostError(f"version: {problem}") from None
+    checksum = parameters["checksum"] or ""
+    if checksum and not _SHA256_RE.fullmatch(checksum):
+        raise HostError(f"checksum {checksum!r} is no SHA-256; allowed are 64 hexadecimal digits.")
+    url = parameters["artifact_url"]
+    return release.Release(
+        version=version,
+        edition=parameters["edition"] or instance.get("edition") or COMMUNITY,
+        architecture=str(instance["architecture"]),
+        base_url=url if _URL_RE.fullmatch(url) else "",
+        file=parameters["artifact_file"] or "",
+        file_size=parameters["artifact_size"],
+        checksum=checksum,
+    )
+
+
+def _numbers(parameters: Mapping[str, Any]) -> Dict[str, Any]:
+    found = {name: parameters[name] for name in ("keep", "ready_timeout", "stable_for", "stop_timeout")}
+    negative = [name for name, value in found.items() if value < 0]
+    if negative:
+        raise HostError(f"{', '.join(negative)} must not be negative.")
+    return found

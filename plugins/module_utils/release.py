@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing a release onto a host, beside the one that runs: fetched, checked, unpacked, tried, and only then named."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import archive, artifact, durable, installation, process
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version
+
+#: First version with ``teleport configure --test`` (measured: 6.2 does not know the flag, 7.3 does).
+_FIRST_WITH_TEST = Version.parse("7.0.0")
+#: A release takes about three times its tarball unpacked; the tarball lies beside it meanwhile.
+_UNPACKED_PER_PACKED = 4
+#: Room for a tarball whose size the server does not tell, and what stays free in any case.
+_LIKELY_TARBALL = 200 << 20
+_SPARE_BYTES = 64 << 20
+_TEMPORARY = (".fetch-", ".unpack-", ".removed-")
+_REQUIRED = ("teleport", "tctl", "tsh")
+_QUOTED_RE = re.compile(r"`[^`\n]*`|\"[^\"\n]*\"|'[^'\n]*'")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that is wanted on this host.
+
+    :param base_url: where artefacts are, for this host to fetch; empty when *file* is used.
+    :param file: path on this host of the tarball that the controller brought; *checksum* is then needed.
+    """
+
+    version: str
+    edition: str
+    architecture: str
+    base_url: str = ""
+    file: str = ""
+    file_size: int = 0
+    checksum: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Name of its version folder."""
+        return installation.folder_name(self.version, self.edition)
+
+    @property
+    def artifact(self) -> str:
+        """Name of its tarball."""
+        return artifact.artifact_name(self.version, self.edition, self.architecture)
+
+
+def is_present(layout: installation.Layout, release: Release) -> bool:
+    """Whether the release is complete on the host; looks at sizes, does not read it."""
+    return installation.manifest(layout.folder(release.folder)) is not None
+
+
+def check_available(layout: installation.Layout, release: Release, opener: artifact.Opener, extra_bytes: int) -> None:
+    """Make sure, without changing anything, that the release can be had and that there is room for it.
+
+    :raises HostError: when not.
+    """
+    size = release.file_size
+    if release.base_url:
+        size = artifact.find(opener, release.base_url, release.artifact, release.checksum).size
+    check_space(layout, (size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED + extra_bytes)
+
+
+def check_space(layout: installation.Layout, needed: int) -> None:
+    """Refuse to begin what cannot be finished.
+
+    :raises HostError: when fewer than *needed* bytes, and some spare, are free below the versions folder.
+    """
+    free = durable.free_bytes(layout.versions_dir)
+    wanted = needed + _SPARE_BYTES
+    if free < wanted:
+        raise HostError(
+            f"{layout.versions_dir}: {free >> 20} MiB are free, {wanted >> 20} MiB are needed. Make room there, or "
+            "name another versions_dir."
+        )
+
+
+def stage(host: Host, layout: installation.Layout, release: Release, opener: artifact.Opener) -> bool:
+    """Make sure that the release is on the host, complete and undamaged; say whether it had to be brought.
+
+    :raises HostError: when it cannot be had or is not what it should be; no version folder is left behind then.
+    """
+    folder = layout.folder(release.folder)
+    if not installation.damaged(folder):
+        return False
+    with _cleaned(layout):
+        tarball = release.file or _fetch(layout, release, opener)
+        if release.file:
+            artifact.check_file(release.file, release.checksum)
+            check_space(layout, os.path.getsize(release.file) * _UNPACKED_PER_PACKED)
+        fresh = os.path.join(layout.versions_dir, ".unpack-" + release.folder)
+        archive.unpack(tarball, fresh)
+        _check_content(host, fresh, release)
+        facts = {"version": release.version, "edition": release.edition, "source": release.artifact}
+        publish(layout, fresh, release.folder, {**facts, "sha256": durable.hash_file(tarball).sha256})
+    return True
+
+
+def publish(layout: installation.Layout, fresh: str, name: str, facts: Dict[str, Any]) -> None:
+    """Turn a filled folder into a version folder, in one step; a damaged one of that name is replaced."""
+    installation.write_manifest(fresh, facts)
+    for where, _folders, _files in os.walk(fresh):
+        durable.sync_folder(where)
+    if os.path.lexists(layout.folder(name)):
+        durable.remove_folder(layout.folder(name))
+    os.rename(fresh, layout.folder(name))
+    durable.sync_folder(layout.versions_dir)
+
+
+def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opener) -> str:
+    offer = artifact.find(opener, release.base_url, release.artifact, release.checksum)
+    check_space(layout, (offer.size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED)
+    target = os.path.join(layout.versions_dir, ".fetch-" + release.artifact)
+    artifact.download(opener, offer, target)
+    return target
+
+
+def clean(layout: installation.Layout) -> None:
+    """Remove what killed runs left behind. The caller holds the lock, so nobody is still writing there."""
+    for name in os.listdir(layout.versions_dir):
+        path = layout.folder(name)
+        if name.startswith(_TEMPORARY):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+
+
+@contextlib.contextmanager
+def _cleaned(layout: installation.Layout) -> Iterator[None]:
+    """Leave nothing half done behind, and turn a full disk into a message."""
+    clean(layout)
+    try:
+        yield
+    except OSError as problem:
+        advice = "Make room" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "Check the file system"
+        where, reason = problem.filename or layout.versions_dir, problem.strerror or problem
+        raise HostError(f"{where}: {reason}. Nothing was installed. {advice} and run again.") from problem
+    finally:
+        clean(layout)
+
+
+def _check_content(host: Host, folder: str, release: Release) -> None:
+    missing = [name for name in _REQUIRED if not os.path.isfile(os.path.join(folder, name))]
+    if missing:
+        raise HostError("{}: holds no {}. Nothing was installed.".format(release.artifact, ", ".join(missing)))
+    named = _version_file(folder)
+    if named not in (None, release.version):
+        raise HostError(
+            f"{release.artifact}: its file VERSION says {named}, wanted is {release.version}. Nothing was installed."
+        )
+    check_program(host, os.path.join(folder, "teleport"), release)
+
+
+def _version_file(folder: str) -> Optional[str]:
+    try:
+        with open(os.path.join(folder, "VERSION"), encoding="utf-8", errors="replace") as source:
+            return source.readline(100).strip().lstrip("v")
+    except OSError:
+        return None
+
+
+def check_program(host: Host, path: str, release: Release) -> None:
+    """Run a program and make sure that it is the release that is wanted.
+
+    :raises HostError: when it cannot be executed here, or is another version or edition.
+    """
+    done = host.run([path, "version"])
+    if done.status == CANNOT_EXECUTE or "format error" in done.text:
+        raise HostError(
+            f"{release.artifact}: its programs cannot be executed here, this host is {release.architecture}: "
+            f"{done.text[:200]}. Nothing was installed."
+        )
+    answer = process.ask_version(host, path)
+    if answer.output is None:
+        raise HostError(f"{release.artifact}: {answer.error}. Nothing was installed.")
+    found = answer.output
+    same_edition = (found.edition == COMMUNITY) == (release.edition == COMMUNITY)
+    if str(found.release) != release.version or not same_edition:
+        raise HostError(
+            f"{release.artifact}: its teleport is {found.release} ({found.edition}), wanted is {release.version} "
+            f"({release.edition}). Nothing was installed."
+        )
+
+
+def try_configuration(host: Host, layout: installation.Layout, release: Release, config_path: str) -> Optional[str]:
+    """Let the new version judge the real configuration, where it can. Returns why it could not, None when it is fine.
+
+    :raises HostError: when it rejects the configuration. Quoted parts of its answer are masked: they may be values.
+    """
+    if Version.parse(release.version) < _FIRST_WITH_TEST:
+        return f"{release.version} cannot test a configuration"
+    program = os.path.join(layout.folder(release.folder), "teleport")
+    done = host.run([program, "configure", "--test=" + config_path], seconds=30)
+    if done.status == 0:
+        return None
+    # 8.3 asks for the default data directory even when the configuration names another one.
+    if "unknown long flag" in done.text or "path '/var/lib/teleport' does not exist" in done.text:
+        return "teleport configure --test gave no verdict"
+    raise HostError(
+        "{} rejects {}: {}. Nothing was stopped or switched. Correct the configuration and run again.".format(
+            release.version, config_path, _QUOTED_RE.sub("'…'", done.text)[:500]
+        )
+    )
+
+
+def prune(
+    layout: installation.Layout, keep: int, needed: List[Optional[str]], remove: Callable[[str], None]
+) -> List[str]:
+    """Remove all but the newest *keep* version folders beside those in *needed*; return the names removed.
+
+    The way back is one of *needed* and counts as one of the kept.
+    """
+    others = [name for name in installation.kept_versions(layout) if name not in needed]
+    others.sort(
+        key=lambda name: os.stat(os.path.join(layout.folder(name), installation.MANIFEST)).st_mtime, reverse=True
+    )
+    spared = max(0, keep - len([name for name in needed[1:] if name]))
+    for name in others[spared:]:
+        remove(layout.folder(name))
+    return others[spared:]

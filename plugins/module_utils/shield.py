@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Getting to the end even when the connection that started the work is lost.
+
+When Ansible reaches a host through the Teleport it restarts, its session lies in the unit's control group and dies with
+it. So the work moves into a scope of its own first, and signals of a dying session are ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+
+_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE)
+#: What ``systemd-run --scope`` calls, for a process that runs already (systemd's D-Bus interface, StartTransientUnit).
+_START_SCOPE = (
+    "busctl",
+    "call",
+    "org.freedesktop.systemd1",
+    "/org/freedesktop/systemd1",
+    "org.freedesktop.systemd1.Manager",
+    "StartTransientUnit",
+    "ssa(sv)a(sa(sv))",
+)
+
+
+def ignore_signals() -> None:
+    """Let nothing but SIGKILL end this process. Programs that it starts get the usual behaviour back."""
+    for number in _SIGNALS:
+        # A handler and not SIG_IGN: what is ignored stays ignored in programs started from here.
+        signal.signal(number, _ignore)
+
+
+def _ignore(_number: int, _frame: Any) -> None:
+    """Do nothing."""
+
+
+def is_inside(host: Host, unit: str) -> bool:
+    """Whether this process lies in the control group of the unit, and so would die with it."""
+    try:
+        with open(os.path.join(host.proc, "self", "cgroup"), encoding="utf-8") as source:
+            groups = [line.strip().split(":", 2)[-1] for line in source]
+    except OSError:
+        return False
+    return any(unit in group.split("/") for group in groups)
+
+
+def leave(host: Host, unit: str) -> bool:
+    """Move this process out of the unit's control group, if it lies there; say whether it did.
+
+    :raises HostError: when systemd does not do it; stopping the unit would kill this process half-way.
+    """
+    if not is_inside(host, unit):
+        return False
+    pid = str(os.getpid())
+    done = host.run([*_START_SCOPE, f"lockstep-upgrade-{pid}.scope", "fail", "1", "PIDs", "au", "1", pid, "0"])
+    if done.status != 0 or not host.wait_until(lambda: not is_inside(host, unit), 5):
+        raise HostError(
+            f"this session runs inside {unit}, so restarting it would end the upgrade half-way, and systemd did not "
+            f"give it a scope of its own: {done.text[:300] or 'no output'}. Nothing was stopped. Reach the host "
+            "another way."
+        )
+    return True

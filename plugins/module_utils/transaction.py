@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of an upgrade that changes what runs: stop, back up, switch, start, prove; or back again.
+
+Every step is noted in the journal before it is done, so that a run that was killed can be finished or undone by the
+next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, journal, liveness
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+
+
+class Saved(NamedTuple):
+    """A backup that was taken: its folder and its manifest."""
+
+    path: str
+    manifest: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A version folder and the version in it."""
+
+    folder: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Means:
+    """How things are done on this host. Nothing here depends on the versions.
+
+    :param goal: builds what has to run from a version; None for client tools, of which nothing runs.
+    :param check_installed: makes sure that ``bin_dir`` leads to this version; raises `HostError`.
+    :param back_up: takes a verified backup of the stopped instance; None when none is wanted.
+    :param restore: puts the backup in a folder back.
+    """
+
+    layout: installation.Layout
+    unit: str
+    goal: Optional[Callable[[str], liveness.Goal]]
+    check_installed: Callable[[str], None]
+    ready_timeout: float
+    stable_for: float
+    stop_timeout: float
+    back_up: Optional[Callable[[], Saved]] = None
+    restore: Optional[Callable[[str], None]] = None
+
+
+@dataclass
+class Record:
+    """What happened: events with their time (epoch seconds), and what a result shows of them."""
+
+    wall: Callable[[], float]
+    events: List[Dict[str, Any]] = field(default_factory=list)
+    stopped_at: Optional[float] = None
+    ready_at: Optional[float] = None
+    backup: Optional[Saved] = None
+
+    def note(self, event: str, at: Optional[float] = None) -> float:
+        """Add an event, now unless *at* says when."""
+        moment = self.wall() if at is None else at
+        self.events.append({"event": event, "at": round(moment, 3)})
+        return moment
+
+    def outage(self) -> Optional[Dict[str, Any]]:
+        """From asking the old process to stop until a process was ready again; None when none was stopped."""
+        if self.stopped_at is None:
+            return None
+        seconds = None if self.ready_at is None else round(self.ready_at - self.stopped_at, 3)
+        return {"stopped_at": self.stopped_at, "ready_at": self.ready_at, "seconds": seconds}
+
+
+@dataclass
+class Entry:
+    """What the journal says.
+
+    :param was_running: whether going back has to end with a running instance.
+    :param restart: whether a process is replaced at all.
+    :param backup: folder of the backup that was taken before the switch.
+    """
+
+    to: Place
+    back: Place
+    restart: bool
+    was_running: bool
+    held: bool
+    phase: str = ""
+    backup: Optional[str] = None
+
+    def document(self) -> Dict[str, Any]:
+        """As it is written."""
+        return {**vars(self), "to": vars(self.to), "back": vars(self.back)}
+
+
+def read_entry(document: Mapping[str, Any]) -> Entry:
+    """Turn a journal back into an entry.
+
+    :raises HostError: when something is missing in it.
+    """
+    try:
+        return Entry(**{**document, "to": Place(**document["to"]), "back": Place(**document["back"])})
+    except (KeyError, TypeError) as problem:
+        raise HostError(f"the journal of an unfinished upgrade is not understood ({problem})") from problem
+
+
+class UpgradeFailed(HostError):
+    """The new version does not run. *rolled_back* tells whether the old one is in place again (and runs, if it did)."""
+
+    def __init__(self, message: str, rolled_back: bool, evidence: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.rolled_back = rolled_back
+        self.evidence = dict(evidence)
+
+
+class Transaction:
+    """One change of what runs on one host."""
+
+    def __init__(self, host: Host, means: Means, entry: Entry, record: Record) -> None:
+        """Take what to do, how, and where to note it."""
+        self._host = host
+        self._means = means
+        self._entry = entry
+        self._record = record
+        self._restored = False
+
+    def commit(self, collect: Callable[[], Dict[str, Any]]) -> None:
+        """Do it.
+
+        :param collect: collects the evidence of a failure.
+        :raises UpgradeFailed: when it failed; everything that could be put back has been put back then.
+        """
+        try:
+            self._advance(journal.PREPARED)
+            if self._entry.restart:
+                self._stop()
+                self._back_up()
+            self._switch()
+            self._prove()
+        except (HostError, BackupError, OSError) as problem:
+            self._record.note("failed")
+            self.abandon(str(problem), collect())
+        self._finish()
+
+    def _advance(self, phase: str) -> None:
+        """Note a phase. One that was reached by a run that was killed is not taken back."""
+        known = journal.PHASES.index(self._entry.phase) if self._entry.phase else -1
+        if journal.PHASES.index(phase) > known:
+            self._entry.phase = phase
+        journal.write(self._means.layout.versions_dir, self._entry.document())
+
+    def _stop(self) -> None:
+        asked_at = self._record.note("stop")
+        stopped = liveness.stop(self._host, self._means.unit, self._means.stop_timeout)
+        if stopped.was_up:
+            self._record.stopped_at = asked_at
+        self._record.note("killed" if stopped.killed else "stopped")
+        self._advance(journal.STOPPED)
+
+    def _back_up(self) -> None:
+        # Of what a killed run may have started to migrate, a backup would be no way back.
+        if self._means.back_up is None or self._entry.phase == journal.SWITCHED:
+            return
+        saved = self._means.back_up()
+        self._record.backup = saved
+        self._entry.backup = saved.path
+        self._record.note("backed_up")
+
+    def _switch(self) -> None:
+        # On disk before anything new can start: from here on going back may need the backup.
+        self._advance(journal.SWITCHED)
+        self._lead_to(self._entry.to)
+        self._record.note("switched")
+
+    def _lead_to(self, place: Place) -> None:
+        installation.replace_link(self._means.layout.current, place.folder)
+        installation.apply_links(self._means.layout, place.folder, self._means.goal is None)
+
+    def _prove(self) -> None:
+        if not (self._entry.restart and self._means.goal):
+            self._means.check_installed(self._entry.to.version)
+            return
+        if self._entry.held:
+            hold.lift(self._host, self._means.unit)
+        self._record.note("start")
+        self._start(self._entry.to)
+        self._record.note("stable")
+
+    def _start(self, place: Place) -> None:
+        if self._means.goal is None:
+            return
+        goal = self._means.goal(place.version)
+        proof = liveness.start(self._host, goal, self._means.ready_timeout, self._means.stable_for)
+        self._record.ready_at = self._record.note("ready", proof.ready_at)
+
+    def _finish(self) -> None:
+        if self._entry.back.folder != self._entry.to.folder:
+            installation.replace_link(self._means.layout.previous, self._entry.back.folder)
+        journal.clear(self._means.layout.versions_dir)
+
+    def abandon(self, what: str, evidence: Mapping[str, Any]) -> None:
+        """Go back and say so. Always raises.
+
+        :raises UpgradeFailed: with *what* happened, and whether going back worked.
+        """
+        try:
+            self.undo()
+        except (HostError, BackupError, OSError) as second:
+            raise UpgradeFailed(
+                f"{what}. Going back to {self._entry.back.version} FAILED as well: {second}. The instance is probably "
+                "down. Look at the evidence, remove the cause and run again: the unfinished change is noted on the "
+                "host, and will be finished or undone.",
+                False,
+                evidence,
+            ) from second
+        raise UpgradeFailed(f"{what}. {self._outcome()}. The evidence shows the cause.", True, evidence)
+
+    def _outcome(self) -> str:
+        state = f"It was switched back to {self._entry.back.version}"
+        if self._restored:
+            state += f", its backend restored from {self._entry.backup}"
+        if not self._entry.restart:
+            return state
+        return state + (", which runs again" if self._entry.was_running else ", and stays stopped")
+
+    def undo(self) -> None:
+        """Bring back what the entry says was there: backend, programs, hold, process.
+
+        :raises HostError, BackupError, OSError: when it cannot be brought back; the journal stays then.
+        """
+        may_have_written = self._entry.phase in (journal.SWITCHED, journal.UNDOING)
+        self._advance(journal.UNDOING)
+        if self._entry.restart:
+            liveness.stop(self._host, self._means.unit, self._means.stop_timeout)
+            if may_have_written and self._entry.backup and self._means.restore:
+                self._means.restore(self._entry.backup)
+                self._restored = True
+                self._record.note("restored")
+        self._lead_to(self._entry.back)
+        self._record.note("switched_back")
+        self._bring_back_up()
+        journal.clear(self._means.layout.versions_dir)
+        self._record.note("rolled_back")
+
+    def _bring_back_up(self) -> None:
+        """Leave the unit as it was found: held, stopped, or running the old version."""
+        if not self._entry.restart:
+            return
+        if self._entry.held and not hold.is_held(self._host, self._means.unit):
+            hold.put(self._host, self._means.unit)
+        if self._entry.was_running:
+            self._start(self._entry.back)

@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upgrading one instance: observe, decide, prepare everything that needs no outage, then change what runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    adoption,
+    artifact,
+    backup,
+    durable,
+    evidence,
+    hold,
+    installation,
+    journal,
+    liveness,
+    process,
+    readiness,
+    release,
+    service,
+    shield,
+    upgrade_decision,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order
+from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import (
+    Entry,
+    Means,
+    Place,
+    Record,
+    Saved,
+    Transaction,
+    UpgradeFailed,
+    read_entry,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Decision, Found
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version
+
+
+class Upgrade:
+    """One upgrade of one instance."""
+
+    def __init__(self, host: Host, order: Order, opener: artifact.Opener) -> None:
+        """Take the host, what is asked for, and how to fetch from URLs."""
+        self._host = host
+        self._order = order
+        self._layout = order.layout
+        self._opener = opener
+        self.record = Record(host.wall)
+        self._began = host.wall()
+
+    def preview(self) -> Dict[str, Any]:
+        """Say what `run` would do, after every check that changes nothing.
+
+        :raises HostError: for whatever would stop `run` before it changes anything.
+        """
+        installation.check_versions_dir(self._layout)
+        found = self._look()
+        decision = self._decide(found)
+        if not decision.nothing and self._has_to_be_brought(decision):
+            self._check_room(found, decision)
+        return self._result(found, decision, found.version if decision.nothing else self._order.release.version)
+
+    def needs_artifact(self) -> bool:
+        """Whether the controller has to bring the tarball before `run` can succeed."""
+        release_wanted = self._order.release
+        if release_wanted.base_url or release_wanted.file or release.is_present(self._layout, release_wanted):
+            return False
+        return self._has_to_be_brought(self._decide(self._look()))
+
+    def run(self) -> Dict[str, Any]:
+        """Upgrade the instance.
+
+        :raises HostError: when it was not begun; nothing has changed then that an instance could notice.
+        :raises UpgradeFailed: when it was begun and failed.
+        """
+        installation.check_versions_dir(self._layout)
+        found = self._look()
+        decision = self._decide(found)
+        if decision.nothing and not found.journal and found.ready:
+            return self._result(found, decision, found.version)
+        os.makedirs(self._layout.versions_dir, mode=0o755, exist_ok=True)
+        with journal.alone(self._layout.versions_dir):
+            self._settle(found)
+            found = self._look()
+            decision = self._decide(found)
+            self._upgrade(found, decision)
+            removed = self._tidy()
+        result = self._result(found, decision, self._look().version)
+        return {**result, "pruned": removed}
+
+    # -- observe and decide
+
+    def _look(self) -> Found:
+        unit = None if self._order.client else service.show(self._host, self._order.unit)
+        pid = unit.main_pid if unit else 0
+        running = process.ask_version(self._host, process.executable_link(self._host, pid)) if pid else None
+        if running and running.output is None:
+            raise HostError(f"the version that runs cannot be told: {running.error}")
+        installed = self._installed(pid, running)
+        now = running if running and running.output else installed
+        current = installation.current_folder(self._layout)
+        program = self._layout.program("tsh" if self._order.client else "teleport")
+        return Found(
+            unit=unit,
+            exec_path=unit.exec_path if unit else None,
+            program=program,
+            running=str(running.output.release) if running and running.output else None,
+            installed=str(installed.output.release) if installed.output else None,
+            installed_error=installed.error,
+            edition=now.output.edition if now.output else COMMUNITY,
+            method=installation.install_method(self._host, self._layout),
+            current=current,
+            linked=current == self._order.release.folder and not self._wrong_links(current),
+            adopted=current is not None and self._is_adopted(current, program),
+            ready=self._is_ready(pid),
+            held=not self._order.client and hold.is_held(self._host, self._order.unit),
+            journal=journal.read(self._layout.versions_dir),
+        )
+
+    def _installed(self, pid: int, running: Optional[process.Program]) -> process.Program:
+        if self._order.client:
+            present = [name for name in installation.CLIENT_PROGRAMS if os.path.exists(self._layout.program(name))]
+            answers = [process.ask_version(self._host, self._layout.program(name)) for name in present]
+            known = [answer for answer in answers if answer.output]
+            if known:
+                return min(known, key=lambda answer: answer.output.release if answer.output else Version(0, 0, 0))
+            return answers[0] if answers else process.Program(None, "there are no client tools")
+        path = self._layout.program()
+        if running and process.same_file(process.executable_link(self._host, pid), path):
+            return running
+        return process.ask_version(self._host, path)
+
+    def _wrong_links(self, folder: str) -> bool:
+        return bool(
+            installation.wrong_links(self._layout, folder, self._order.client)
+            or installation.stale_links(self._layout, folder)
+        )
+
+    def _is_adopted(self, current: str, program: str) -> bool:
+        """Whether what people call leads through ``current`` to a complete version folder."""
+        behind = os.path.join(self._layout.current, os.path.basename(program))
+        return installation.manifest(self._layout.folder(current)) is not None and process.same_file(program, behind)
+
+    def _is_ready(self, pid: int) -> bool:
+        if not pid:
+            return True
+        answer = readiness.probe(self._order.config.get("diag_addr"), self._order.config.get("data_dir"))
+        return answer is None or answer.ready
+
+    def _decide(self, found: Found) -> Decision:
+        reason = upgrade_decision.refusal(found, self._order.wish)
+        if reason:
+            raise HostError(reason)
+        return upgrade_decision.decide(found, self._order.wish)
+
+    def _has_to_be_brought(self, decision: Decision) -> bool:
+        """Whether the release comes from outside: a plain installation of it only has to be taken over."""
+        return decision.adopt != self._order.release.folder and not release.is_present(
+            self._layout, self._order.release
+        )
+
+    # -- what a killed run left behind
+
+    def _settle(self, found: Found) -> None:
+        """Finish or undo what a killed run left, unless going on with this one amounts to the same.
+
+        :raises UpgradeFailed: when it cannot be undone.
+        """
+        if not found.journal:
+            return
+        entry = read_entry(found.journal)
+        means = self._means()
+        if entry.phase == journal.SWITCHED and (not entry.restart or found.running == entry.to.version):
+            # It got as far as running the new version, and may have run for days since: its backup is history.
+            installation.replace_link(self._layout.previous, entry.back.folder)
+            journal.clear(self._layout.versions_dir)
+            return
+        goes_on = entry.to.folder == self._order.release.folder and entry.phase != journal.UNDOING
+        if goes_on or entry.phase in (journal.PREPARED, journal.STOPPED):
+            return
+        self.record.note("undo_unfinished")
+        shield.leave(self._host, self._order.unit)
+        try:
+            Transaction(self._host, means, entry, self.record).undo()
+        except (HostError, BackupError, OSError) as problem:
+            raise UpgradeFailed(
+                f"an earlier upgrade to {entry.to.version} was interrupted, and going back to {entry.back.version} "
+                f"fails: {problem}. Look at the evidence, remove the cause and run again",
+                False,
+                self._evidence(),
+            ) from problem
+
+    # -- prepare and commit
+
+    def _upgrade(self, found: Found, decision: Decision) -> None:
+        unfinished = read_entry(found.journal) if found.journal else None
+        try:
+            self._prepare(found, decision)
+        except HostError as problem:
+            if unfinished is None:
+                raise
+            self._transaction(unfinished).abandon(str(problem), self._evidence())
+        if decision.nothing:
+            self._await_ready(found, decision)
+            return
+        self._transaction(self._entry(found, decision, unfinished)).commit(self._evidence)
+
+    def _prepare(self, found: Found, decision: Decision) -> None:
+        """Do everything that can be done while the old version still serves."""
+        if decision.nothing:
+            return
+        wanted = self._order.release
+        if decision.adopt:
+            self._adopt(found, decision.adopt)
+        if decision.adopt != wanted.folder and release.stage(self._host, self._layout, wanted, self._opener):
+            self.record.note("staged")
+        if decision.restart and not self._order.client:
+            release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
+            shield.leave(self._host, self._order.unit)
+        self.record.note("prepared")
+
+    def _adopt(self, found: Found, name: str) -> None:
+        programs = self._plain_programs(found)
+        release.check_space(self._layout, adoption.size(programs))
+        release.clean(self._layout)
+        adoption.adopt(self._layout, name, str(found.version), found.edition, programs)
+        installation.apply_links(self._layout, name, only_present=True)
+        self.record.note("adopted")
+
+    def _plain_programs(self, found: Found) -> Dict[str, str]:
+        pid = found.unit.main_pid if found.unit else 0
+        return adoption.sources(self._layout, adoption.running_program(self._host, found.running, found.installed, pid))
+
+    def _check_room(self, found: Found, decision: Decision) -> None:
+        extra = adoption.size(self._plain_programs(found)) if decision.adopt else 0
+        release.check_available(self._layout, self._order.release, self._opener, extra)
+
+    def _await_ready(self, found: Found, decision: Decision) -> None:
+        """The right version runs but calls itself not ready: nothing to change, only to wait for."""
+        if not (decision.run and found.running):
+            return
+        try:
+            liveness.watch(
+                self._host, self._order.goal(found.running), self._order.ready_timeout, self._order.stable_for
+            )
+        except HostError as problem:
+            raise UpgradeFailed(
+                f"{problem}. It runs {found.running} as wanted, so nothing was changed. The evidence shows the cause.",
+                False,
+                self._evidence(),
+            ) from problem
+
+    def _entry(self, found: Found, decision: Decision, unfinished: Optional[Entry]) -> Entry:
+        back = unfinished.back if unfinished else Place(decision.way_back, str(found.version))
+        resumed = unfinished if unfinished and unfinished.phase == journal.SWITCHED else None
+        return Entry(
+            to=Place(self._order.release.folder, self._order.release.version),
+            back=back,
+            restart=decision.restart,
+            was_running=decision.was_running and not self._order.stop_on_failure,
+            held=found.held,
+            phase=resumed.phase if resumed else "",
+            backup=resumed.backup if resumed else None,
+        )
+
+    def _transaction(self, entry: Entry) -> Transaction:
+        return Transaction(self._host, self._means(), entry, self.record)
+
+    def _means(self) -> Means:
+        order = self._order
+        return Means(
+            layout=self._layout,
+            unit="" if order.client else order.unit,
+            goal=None if order.client else order.goal,
+            check_installed=self._check_installed,
+            ready_timeout=order.ready_timeout,
+            stable_for=order.stable_for,
+            stop_timeout=order.stop_timeout,
+            back_up=self._back_up if order.backup else None,
+            restore=self._restore if order.backup else None,
+        )
+
+    def _check_installed(self, version: str) -> None:
+        program = self._layout.program("tsh" if self._order.client else "teleport")
+        answer = process.ask_version(self._host, program)
+        found = str(answer.output.release) if answer.output else answer.error
+        if found != version:
+            raise HostError(f"{program} is {found} after the switch, wanted is {version}")
+
+    # -- backup
+
+    def _back_up(self) -> Saved:
+        taken = backup.take_backup(self._order.backup_spec())
+        return Saved(taken.path, taken.manifest)
+
+    def _restore(self, path: str) -> None:
+        backup.restore_backup(path, self._order.backup_spec())
+
+    # -- afterwards
+
+    def _tidy(self) -> List[str]:
+        layout = self._layout
+        needed = [installation.current_folder(layout), installation.previous_folder(layout)]
+        removed = release.prune(layout, self._order.keep, needed, durable.remove_folder)
+        keep = int((self._order.backup or {}).get("keep") or 0)
+        if self.record.backup and keep:
+            backup.prune_backups(self._order.backup_spec(), keep)
+        return removed
+
+    def _evidence(self) -> Dict[str, Any]:
+        config = self._order.config
+        unit = None if self._order.client else self._order.unit
+        return evidence.collect(
+            self._host,
+            unit,
+            self._began,
+            config.get("diag_addr"),
+            config.get("data_dir"),
+            str(config.get("path") or ""),
+        )
+
+    def _result(self, found: Found, decision: Decision, after: Optional[str]) -> Dict[str, Any]:
+        saved = self.record.backup
+        result: Dict[str, Any] = {
+            "changed": not decision.nothing,
+            "instance_before": {"version": found.version, "current": found.current, "running": bool(found.running)},
+            "instance_after": {"version": after},
+            "versions": {"from": found.version, "to": after},
+            "diff": upgrade_decision.diff(found, decision, self._order.wish),
+            "msg": upgrade_decision.summary(found, decision, self._order.wish),
+            "rolled_back": False,
+            **self.progress(),
+        }
+        if saved:
+            result["backup"] = {"path": saved.path, "manifest": saved.manifest}
+        return result
+
+    def progress(self) -> Dict[str, Any]:
+        """What happened so far: ``timeline`` and ``outage``; a failure shows it as well."""
+        return {"timeline": self.record.events, "outage": self.record.outage()}

@@ -1,0 +1,270 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upgrades one instance; the action plugin brings the artefact from the controller and survives a lost connection."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance_upgrade
+short_description: Upgrade the Teleport instance of a host
+version_added: 0.1.0
+description:
+  - Brings one instance, or the client tools of a host, to a version, as one transaction.
+  - Everything that can be done before the instance stops is done before. The artefact is fetched and verified, the new
+    program is tried, and where the version can, it tests the real configuration.
+  - The instance is then stopped, on request backed up, switched by one symbolic link, and started. It counts as
+    upgraded when the process behind the unit runs the wanted version, is ready, and stays so.
+  - If it does not come up, the old version is put back and started, on the restored backend if a backup was taken.
+  - A run that was killed is recognised by the next one, and finished or undone.
+  - An instance that was found stopped, is not enabled, and was not held by M(lockstep.teleport.instance_hold) stays
+    stopped.
+extends_documentation_fragment:
+  - lockstep.teleport.attributes
+  - lockstep.teleport.attributes.linux
+  - lockstep.teleport.attributes.action
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Makes every check that changes nothing, among them that the artefact exists, its checksum, and free space.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  instance:
+    description: The instance, as M(lockstep.teleport.instance_info) returned it.
+    type: dict
+    required: true
+  version:
+    description: Version to bring the instance to.
+    type: str
+    required: true
+  artifact_url:
+    description:
+      - Base URL from which the host fetches C(teleport[-ent]-vX.Y.Z-linux-ARCH[-fips]-bin.tar.gz) and the same with
+        C(.sha256) behind it, or a directory on the controller from which it is brought to the host.
+    type: str
+    default: https://cdn.teleport.dev
+  edition:
+    description: Edition to install. Defaults to the edition that is installed.
+    type: str
+    choices: [community, enterprise, fips]
+  checksum:
+    description: SHA-256 of the artefact in hex. The file C(.sha256) is not needed then.
+    type: str
+  versions_dir:
+    description: Folder with one folder per version. Defaults to what the instance was observed with.
+    type: path
+  keep:
+    description: Number of old versions to keep, the way back included. The one before is never removed.
+    type: int
+    default: 2
+  expect_version:
+    description: Version that must be there before. Anything but this or O(version) is refused.
+    type: str
+  ready_timeout:
+    description: Seconds to wait for the instance to be ready.
+    type: float
+    default: 300
+  stable_for:
+    description: Seconds for which the same process has to stay ready.
+    type: float
+    default: 5
+  stop_timeout:
+    description:
+      - Seconds to wait for the instance to stop before it is killed. A process that drains connections needs up to 300.
+    type: float
+    default: 330
+  on_failure:
+    description:
+      - With V(restore) an instance that was running is started again at its old version when the new one fails.
+      - With V(stop) it is switched back and stays stopped. That is for an Auth Service whose backend another one
+        has migrated already.
+    type: str
+    choices: [restore, stop]
+    default: restore
+  backup:
+    description:
+      - Take a verified backup of the backend between stop and switch, and restore it if the new version fails.
+    type: dict
+    suboptions:
+      directory:
+        description: Folder of all backups on the host.
+        type: path
+        required: true
+      cluster:
+        description: Name of the cluster. Defaults to what the instance says.
+        type: str
+      keep:
+        description: Number of backups to keep. V(0) keeps all.
+        type: int
+        default: 0
+  artifact_file:
+    description: Path of the artefact on the host. The action plugin sets this.
+    type: path
+  artifact_size:
+    description: Size in bytes of the artefact on the controller. The action plugin sets this in check mode.
+    type: int
+    default: 0
+  run_id:
+    description: Name of the run, for collecting its result after a lost connection. The action plugin sets this.
+    type: str
+  collect:
+    description: Return the result of the run O(run_id) and do nothing else. The action plugin sets this.
+    type: bool
+    default: false
+author:
+  - Lockstep maintainers (@lockstep)
+"""
+
+EXAMPLES = r"""
+- name: Observe the instance
+  lockstep.teleport.instance_info:
+  register: observed
+
+- name: Upgrade an agent
+  lockstep.teleport.instance_upgrade:
+    instance: "{{ observed.instance }}"
+    version: 17.7.20
+
+- name: Upgrade the only Auth Service that runs, with a backup
+  lockstep.teleport.instance_upgrade:
+    instance: "{{ observed.instance }}"
+    version: 17.7.20
+    expect_version: 16.5.18
+    artifact_url: /srv/teleport-artifacts
+    backup:
+      directory: /var/backups/teleport
+"""
+
+RETURN = r"""
+versions:
+  description: Version that counted before, and version that counts now.
+  returned: success
+  type: dict
+  sample: {from: 16.5.18, to: 17.7.20}
+instance_before:
+  description: Version, current version folder, and whether a process ran.
+  returned: success
+  type: dict
+instance_after:
+  description: Version that counts now.
+  returned: success
+  type: dict
+timeline:
+  description: What happened, with C(event) and C(at) in seconds since the epoch.
+  returned: always
+  type: list
+  elements: dict
+outage:
+  description: From asking the old process to stop until a process was ready. Null when none was stopped.
+  returned: always
+  type: dict
+  sample: {stopped_at: 1767225600.0, ready_at: 1767225602.5, seconds: 2.5}
+rolled_back:
+  description: Whether the new version failed and everything was put back. The module has failed then.
+  returned: always
+  type: bool
+evidence:
+  description: End of the unit's log, readiness, unit and versions at the moment of the failure, without secrets.
+  returned: failure
+  type: dict
+backup:
+  description: The backup that was taken, with C(path) and C(manifest).
+  returned: when one was taken
+  type: dict
+pruned:
+  description: Names of the version folders that were removed.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import journal, shield
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
+from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
+from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade import Upgrade
+
+ARGUMENTS: Dict[str, Any] = {
+    "instance": {"type": "dict", "required": True},
+    "version": {"type": "str", "required": True},
+    "artifact_url": {"type": "str", "default": "https://cdn.teleport.dev"},
+    "edition": {"type": "str", "choices": ["community", "enterprise", "fips"]},
+    "checksum": {"type": "str"},
+    "versions_dir": {"type": "path"},
+    "keep": {"type": "int", "default": 2},
+    "expect_version": {"type": "str"},
+    "ready_timeout": {"type": "float", "default": 300},
+    "stable_for": {"type": "float", "default": 5},
+    "stop_timeout": {"type": "float", "default": 330},
+    "on_failure": {"type": "str", "choices": ["restore", "stop"], "default": "restore"},
+    "backup": {
+        "type": "dict",
+        "options": {
+            "directory": {"type": "path", "required": True},
+            "cluster": {"type": "str"},
+            "keep": {"type": "int", "default": 0},
+        },
+    },
+    "artifact_file": {"type": "path"},
+    "artifact_size": {"type": "int", "default": 0},
+    "run_id": {"type": "str"},
+    "collect": {"type": "bool", "default": False},
+}
+
+
+def perform(upgrade: Upgrade, check_mode: bool) -> Dict[str, Any]:
+    """Upgrade, or say what would be done; a failure becomes a result with ``failed``."""
+    try:
+        if check_mode:
+            return upgrade.preview()
+        if upgrade.needs_artifact():
+            return {"changed": False, "artifact_required": True}
+        return upgrade.run()
+    except UpgradeFailed as problem:
+        failure = {"rolled_back": problem.rolled_back, "evidence": problem.evidence, "changed": True}
+        return {"failed": True, "msg": str(problem), **failure, **upgrade.progress()}
+    except HostError as problem:
+        unchanged = {"changed": False, "rolled_back": False}
+        return {"failed": True, "msg": str(problem), **unchanged, **upgrade.progress()}
+
+
+def collected(versions_dir: str, run_id: str) -> Dict[str, Any]:
+    """Answer a controller that lost its connection: ``collected`` is the result, ``pending`` that it has to wait."""
+    # In this order: a run leaves its result before it lets go of the host.
+    pending = journal.is_busy(versions_dir)
+    return {"changed": False, "pending": pending, "collected": journal.collect_result(versions_dir, run_id)}
+
+
+def main() -> None:
+    """Translate between Ansible and the upgrade."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        order = from_parameters(module.params)
+    except HostError as problem:
+        module.fail_json(msg=str(problem))
+    versions_dir = order.layout.versions_dir
+    run_id = module.params["run_id"] or ""
+    if module.params["collect"]:
+        module.exit_json(**collected(versions_dir, run_id))
+    shield.ignore_signals()
+    result = perform(Upgrade(from_module(module), order, open_url), module.check_mode)
+    if run_id and not module.check_mode and os.path.isdir(versions_dir):
+        journal.leave_result(versions_dir, run_id, result)
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
