@@ -10,7 +10,16 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group, observed, report, stage_view
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
+    auth_group,
+    expectations,
+    observed,
+    releases,
+    report,
+    stage_view,
+    verify,
+)
 
 
 def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,6 +34,15 @@ def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _verify_findings(inventory: Any, hostvars: Any, target: str, overrides: Any = None) -> list[dict[str, Any]]:
+    catalogue = releases.Catalogue.load(overrides or None)
+
+    def serves(server: str, client: str) -> bool:
+        return catalogue.serves(Version.parse(server), Version.parse(client))
+
+    return verify.verify(inventory, hostvars, target, serves)
+
+
 class FilterModule:
     """Filters that the collection's own plays are written with."""
 
@@ -32,6 +50,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "all_gate_hosts": _telling(stage_view.all_gate_hosts),
+            "auth_expectations": _telling(expectations.after_primary),
             "auth_failures": _telling(auth_group.failures),
             "auth_part": _telling(auth_group.auth_part),
             "auth_primary_outcome": _telling(auth_group.primary_outcome),
@@ -40,8 +59,11 @@ class FilterModule:
             "failure_budget": _telling(stage_view.failure_budget),
             "merge_views": _telling(observed.merge_views),
             "stage_auth_hosts": _telling(stage_view.auth_hosts),
+            "stage_expectations": _telling(expectations.after_stage),
             "stage_gate_hosts": _telling(stage_view.gate_hosts),
+            "planned_view": _telling(expectations.view_of),
             "stage_record": _telling(report.stage_record),
             "upgrade_report": _telling(report.build_report),
             "upgrade_report_markdown": _telling(report.render),
+            "verify_findings": _telling(_verify_findings),
         }

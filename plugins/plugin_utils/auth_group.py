@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
@@ -18,12 +18,12 @@ UNTOUCHED = "untouched"
 UNKNOWN = "unknown"
 
 
-def auth_part(plan: Plan, index: int, host: str, instances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def auth_part(plan: Plan, index: int, host: str) -> dict[str, Any]:
     """Return the part that an auth host plays in a stage.
 
-    ``primary`` is the host that migrates the backend. It is ``None`` when an auth server outside this stage runs the
-    new version already: the backend has been migrated then, and every host of the stage is a peer. ``members`` are all
-    hosts of the stage's auth group. ``crosses_lines`` says whether any of them changes its release line.
+    ``primary`` is the host whose step the plan marks as the one that takes the backend along. It is ``None`` when the
+    backend has been migrated before: every host of the stage is a peer then. ``members`` are all hosts of the stage's
+    auth group. ``crosses_lines`` says whether any of them changes its release line.
 
     Raises ``KeyError`` when the stage has no auth step for *host*.
     """
@@ -32,8 +32,7 @@ def auth_part(plan: Plan, index: int, host: str, instances: Iterable[Mapping[str
     own = {step["host"]: step for step in steps}[host]
     group = [step for step in steps if step["cluster"] == own["cluster"]]
     members = [step["host"] for step in group]
-    auths = {i["host"] for i in instances if "auth" in i["services"] and i["cluster"] == own["cluster"]}
-    primary = None if auths - set(members) else members[0]
+    primary = next((step["host"] for step in group if step["migrates"]), None)
     return {
         "cluster": own["cluster"],
         "to": own["to"],
@@ -62,7 +61,7 @@ def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collect
     if not result or result.get("skipped"):
         return UNTOUCHED
     if result.get("failed"):
-        return UNTOUCHED if result.get("old_version_runs") else UNKNOWN
+        return UNTOUCHED if result.get("rolled_back") or not result.get("changed") else UNKNOWN
     return UNKNOWN if variables.get("auth_failure") else UPGRADED
 
 

@@ -25,23 +25,25 @@ def collect(
     *hosts* are all hosts of the inventory pattern, whatever --limit says; *asked_limit* are those the run may
     touch. A host that was not observed is an instance in state ``unreachable``: it can never be forgotten.
 
-    The result has ``instances`` (see ``upgrade_plan``), ``findings`` and ``asked``: for each cluster the host of
-    one running Auth Service.
+    The result has ``instances`` (see ``upgrade_plan``), ``findings``, ``asked`` (for each cluster the host of one
+    running Auth Service) and ``names`` (for each host all names under which its cluster may list it).
     """
     allowed = set(asked_limit)
     pairs = [(host, hostvars[host]) for host in hosts]
     sole = _sole_cluster(pairs)
     instances: list[Instance] = []
     findings: list[dict[str, Any]] = []
+    names: dict[str, list[str]] = {}
     for host, variables in pairs:
         seen = observation(variables)
+        names[host] = [host, *_own_names(seen)]
         cluster = cluster_of(variables, seen, sole)
         instances.append(planner_instance(host, cluster, seen))
         if seen is None and host not in allowed:
             findings.append(_left_out(host, cluster))
         elif seen is not None:
             findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
-    return {"instances": instances, "findings": findings, "asked": _one_auth_per_cluster(instances)}
+    return {"instances": instances, "findings": findings, "asked": _one_auth_per_cluster(instances), "names": names}
 
 
 def observation(variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -104,12 +106,16 @@ def _stranger(entry: Mapping[str, Any]) -> Instance:
     }
 
 
+def _own_names(seen: Mapping[str, Any] | None) -> list[str]:
+    if seen is None:
+        return []
+    return [str(name or "") for name in (seen.get("host_uuid"), seen.get("hostname"), seen["config"].get("nodename"))]
+
+
 def _known_names(instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     for instance in instances:
         yield instance["host"]
-        seen = observation(hostvars[instance["host"]]) or {}
-        names = (seen.get("host_uuid"), seen.get("hostname"), (seen.get("config") or {}).get("nodename"))
-        yield from (str(name) for name in names if name)
+        yield from filter(None, _own_names(observation(hostvars[instance["host"]])))
 
 
 def _views(

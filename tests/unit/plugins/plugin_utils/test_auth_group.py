@@ -10,21 +10,31 @@ import pytest
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group
 
 GROUP = ["a1", "a2", "a3"]
-INSTANCES = [{"host": host, "cluster": "east", "services": ["auth"]} for host in GROUP]
 
 
-def plan_for(*hosts: str, source: str = "15.5.3") -> dict[str, Any]:
-    steps = [{"phase": "auth", "cluster": "east", "host": h, "from": source, "to": "16.5.12", "batch": 0} for h in hosts]
+def plan_for(*hosts: str, source: str = "15.5.3", migrates: str | None = None) -> dict[str, Any]:
+    steps = [
+        {
+            "phase": "auth",
+            "cluster": "east",
+            "host": host,
+            "from": source,
+            "to": "16.5.12",
+            "batch": 0,
+            "migrates": host == migrates,
+        }
+        for host in hosts
+    ]
     return {"stages": [{"steps": steps}]}
 
 
 def part(*hosts: str) -> dict[str, Any]:
-    return auth_group.auth_part(plan_for(*hosts), 0, hosts[0], INSTANCES)
+    return auth_group.auth_part(plan_for(*hosts, migrates="a1"), 0, hosts[0])
 
 
-def test_the_first_auth_step_of_a_cluster_migrates() -> None:
-    found = part("a2", "a1", "a3")
-    assert (found["primary"], found["role"], found["peers"]) == ("a2", "primary", ["a1", "a3"])
+def test_the_step_that_migrates_makes_the_primary() -> None:
+    found = auth_group.auth_part(plan_for("a2", "a1", "a3", migrates="a2"), 0, "a1")
+    assert (found["primary"], found["role"], found["peers"]) == ("a2", "peer", ["a1", "a3"])
     assert found["crosses_lines"]
 
 
@@ -34,15 +44,16 @@ def test_nobody_migrates_twice() -> None:
 
 
 def test_a_patch_does_not_cross_lines() -> None:
-    assert not auth_group.auth_part(plan_for(*GROUP, source="16.4.0"), 0, "a1", INSTANCES)["crosses_lines"]
+    assert not auth_group.auth_part(plan_for(*GROUP, source="16.4.0"), 0, "a1")["crosses_lines"]
 
 
 @pytest.mark.parametrize(
     ("primary", "active", "outcome"),
     [
         ({"auth_upgrade": {"changed": True}}, GROUP, "upgraded"),
-        ({"auth_upgrade": {"failed": True, "old_version_runs": True}}, GROUP, "untouched"),
-        ({"auth_upgrade": {"failed": True, "old_version_runs": False}}, GROUP, "unknown"),
+        ({"auth_upgrade": {"failed": True, "changed": True, "rolled_back": True}}, GROUP, "untouched"),
+        ({"auth_upgrade": {"failed": True, "changed": True, "rolled_back": False}}, GROUP, "unknown"),
+        ({"auth_upgrade": {"failed": True, "changed": False, "rolled_back": False}}, GROUP, "untouched"),
         ({"auth_upgrade": {"changed": True}, "auth_failure": "the gate"}, GROUP, "unknown"),
         ({"auth_failure": "the rehearsal"}, GROUP, "untouched"),
         ({}, ["a2", "a3"], "unknown"),

@@ -17,6 +17,7 @@ def seen(**changes: Any) -> dict[str, Any]:
         "interrupted": False,
         "cluster": None,
         "findings": [],
+        "config": {"nodename": None},
         **changes,
     }
     return {"observe_result": {"instance": instance}}
