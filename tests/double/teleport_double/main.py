@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Entry of every binary: finds out which tool it is and runs it."""
+
+from __future__ import annotations
+
+import sys
+
+from .errors import CommandError, report
+from .identity import Identity
+
+
+def main(argv: list[str], stamp: str | bytes) -> int:
+    """Run the tool named by the stamp; the exit status."""
+    identity = Identity.from_json(stamp)
+    try:
+        return _tool(identity.tool)(argv, identity)
+    except CommandError as error:
+        report(error, identity.version)
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _tool(name: str):  # type: ignore[no-untyped-def]
+    # imported one by one: a version or a status must not pay for the services
+    if name == "teleport":
+        from .cli_teleport import main as teleport
+
+        return teleport
+    if name == "tctl":
+        from .cli_tctl import main as tctl
+
+        return tctl
+    if name == "tsh":
+        from .cli_tsh import main as tsh
+
+        return tsh
+    from .cli_tbot import main as tbot
+
+    return tbot
