@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import platform
 import re
@@ -36,7 +35,6 @@ PROC_PART = "proc.tar"
 _LOCK = ".lock"
 _PARTIAL = ".partial-"
 _EVIDENCE = "failed-"
-_RESTORING = ".restoring.json"
 
 #: Kept free beyond what the backup itself needs, so that logs and the journal of a running host still have room.
 _SPARE_BYTES = 32 << 20
@@ -162,18 +160,16 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
     """Make backend and process state what they were when the backup in *path* was taken.
 
     The Auth Service must be stopped. What is found before goes into ``failed-<UTC time>`` beside the backups. Killed
-    at any point, a second call finishes the work and keeps the first evidence. Changes nothing, and says so, when
+    at any point, a second call finishes the work. Changes nothing, and says so, when
     the state is the saved one already. Raises :class:`BackupError`.
     """
     backup = would_restore(path, spec)
     with _held(spec):
         if is_restored(backup, spec):
-            _forget(spec)
             return Restored(False, None, backup.manifest)
         evidence = _restore(backup, spec, now)
         if not is_restored(backup, spec):
             raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it and try again.")
-        _forget(spec)
     return Restored(True, evidence, backup.manifest)
 
 
@@ -342,11 +338,7 @@ def _restore(backup: Backup, spec: BackupSpec, now: Clock) -> str:
 
 
 def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
-    """Keep the state found, once per restore: what a killed restore left behind is no evidence of anything."""
-    note = os.path.join(spec.home, _RESTORING)
-    begun = _note(note)
-    if begun.get("backup") == path and os.path.isdir(str(begun.get("evidence"))):
-        return str(begun["evidence"])
+    """Keep the state found; also what a killed restore left is kept, because a start may have changed it since."""
     _require_space(spec)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
     folder = _free_name(os.path.join(spec.home, _EVIDENCE + stamp))
@@ -357,22 +349,8 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     trees.copy_tree(spec.proc, os.path.join(partial, "proc"))
     durable.write_json(os.path.join(partial, "evidence.json"), {"restored": path, "backend": backend.location})
     os.rename(partial, folder)
-    durable.write_json(note, {"backup": path, "evidence": folder})
+    durable.sync_folder(spec.home)
     return folder
-
-
-def _forget(spec: BackupSpec) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(spec.home, _RESTORING))
-
-
-def _note(path: str) -> Dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as handle:
-            found = json.load(handle)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _proc_matches(path: str, spec: BackupSpec, proc: Optional[Part]) -> bool:
@@ -402,7 +380,7 @@ def _save_files(spec: BackupSpec, partial: str) -> List[Part]:
 def _save_file(path: str, partial: str) -> Part:
     name = os.path.join("files", path.lstrip("/"))
     target = os.path.join(partial, name)
-    os.makedirs(os.path.dirname(target), mode=durable.PRIVATE_FOLDER, exist_ok=True)
+    durable.private_folder(os.path.dirname(target))
     copied = durable.copy_file(path, target)
     found = os.stat(path)
     return Part(name, copied.size, copied.sha256, path, found.st_mode & 0o777, found.st_uid, found.st_gid)

@@ -28,8 +28,12 @@ class Copied(NamedTuple):
 
 
 def private_folder(path: str) -> None:
-    """Make *path* and what is missing above it; *path* itself ends up readable by its owner alone."""
-    os.makedirs(path, mode=PRIVATE_FOLDER, exist_ok=True)
+    """Make *path* readable by its owner alone, creating it, and likewise what is missing above it."""
+    if not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        if not os.path.isdir(parent):
+            private_folder(parent)
+        os.mkdir(path, PRIVATE_FOLDER)
     os.chmod(path, PRIVATE_FOLDER)
 
 

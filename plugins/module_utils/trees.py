@@ -80,7 +80,7 @@ def copy_tree(tree: str, target: str) -> None:
     durable.private_folder(target)
     for relative in files_below(tree):
         place = os.path.join(target, relative)
-        os.makedirs(os.path.dirname(place), mode=durable.PRIVATE_FOLDER, exist_ok=True)
+        durable.private_folder(os.path.dirname(place))
         durable.copy_file(os.path.join(tree, relative), place)
 
 
