@@ -46,17 +46,31 @@ def migrates(group: Group, hop: Hop) -> bool:
     return group.newest < hop.to and (group.line < hop.line or hop.is_final)
 
 
-def needed_line(group: Group, hop: Hop) -> int | None:
-    """Return the line that nobody in the cluster may be below when the hop starts; None when it does not matter.
+def line_before(group: Group, hop: Hop) -> int | None:
+    """Return the line that nobody in a cluster may be below when its auth servers take part in a hop.
 
-    An instance more than one line behind what auth is about to become is cut off by the hop. A cluster that is on the
-    hop's line already finishes first what is left of its own way there, because its leaves are about to follow it.
+    Who is more than one line behind what an auth server is about to become is cut off when it moves.
     """
-    if group.line > hop.line:
-        return None
-    if group.line == hop.line and hop.is_final:
-        return hop.line - 1 if migrates(group, hop) else None
-    return group.line
+    if group.line < hop.line:
+        return group.line
+    moving = hop.is_final and group.line == hop.line and any(auth.version != hop.to for auth in group.auths)
+    return hop.line - 1 if moving else None
+
+
+def line_on_the_way(group: Group, hop: Hop) -> int | None:
+    """Return the line that a cluster finishes on its own because it came to the hop's line before the others.
+
+    It waits for its root, which may be further behind, and its leaves wait for it.
+    """
+    return group.line if group.line == hop.line and not hop.is_final else None
+
+
+def rounds(group: Group, needed: int) -> list[int]:
+    """Return the lines to reach one after the other until nobody is below the needed one.
+
+    When peers of a half-finished auth group have to catch up themselves, those they serve are seen to before.
+    """
+    return [needed - 1, needed] if any(auth.line < needed for auth in group.auths) else [needed]
 
 
 def catches_up(member: Member, needed: int) -> bool:
@@ -70,13 +84,12 @@ def catch_up_version(group: Group, needed: int) -> Version:
     They hold no state, so they may cross several lines at once, but never get newer than an auth server, nor of a newer
     line than a proxy that stays where it is for now.
     """
-    auths = [auth.version for auth in group.auths if auth.line >= needed]
+    auths = [auth for auth in group.auths if auth.line >= needed]
+    oldest = min(auth.line for auth in auths)
     proxies = [
-        member.version
-        for member in group.others
-        if member.instance.phase == PROXY and needed <= member.line < group.line
+        member for member in group.others if member.instance.phase == PROXY and needed <= member.line < oldest
     ]
-    return min(auths + proxies)
+    return min(member.version for member in auths + proxies)
 
 
 def is_unproven(group: Group) -> bool:
@@ -84,13 +97,12 @@ def is_unproven(group: Group) -> bool:
     return not any(auth.instance.state == RUNNING and auth.line == group.line for auth in group.auths)
 
 
-def finishes_first(group: Group, member: Member, hop: Hop) -> bool:
-    """Whether an auth server's interrupted upgrade is finished before the hop starts.
+def finishes_first(group: Group, member: Member) -> bool:
+    """Whether an auth server's interrupted upgrade is finished before its cluster goes on to the next line.
 
-    Its new binary may never have run. Crossing to the next line on the guess that it did could skip a line.
+    Its new binary may never have run. Going on by the guess that it did could skip a line.
     """
-    crosses = group.line < hop.line or (group.line == hop.line and not hop.is_final)
-    return crosses and member.instance.interrupted and member.version == group.newest and is_unproven(group)
+    return member.instance.interrupted and member.version == group.newest and is_unproven(group)
 
 
 def moves(group: Group, member: Member, hop: Hop) -> bool:

@@ -64,12 +64,11 @@ class Fleet:
             index,
         )
 
-    def arrive(self, parts: Iterable[_Part]) -> None:
-        """Let everybody in these parts have moved."""
-        for part in parts:
-            line = self.index(part.to)
-            for member in part.members:
-                member.version, member.line = part.to, line
+    def arrive(self, part: _Part) -> None:
+        """Let everybody in this part have moved."""
+        line = self.index(part.to)
+        for member in part.members:
+            member.version, member.line = part.to, line
 
 
 def _members(instances: Iterable[Instance]) -> list[Member]:
@@ -83,32 +82,50 @@ def _members(instances: Iterable[Instance]) -> list[Member]:
 
 
 def draft_stages(fleet: Fleet, hops: Iterable[Hop]) -> Iterator[Draft]:
-    """Yield the stages in order: for each hop first what the hop would cut off, then the hop itself, roots first."""
+    """Yield the stages in order: what a hop would cut off comes first, then the hop itself, roots before leaves."""
+    levels = sorted({group.level for group in fleet.groups})
     for hop in hops:
-        yield from _drafts(fleet, hop, LAGGARDS, [part for group in fleet.groups for part in _laggards(group, hop)])
-        yield from _drafts(fleet, hop, HOP, [part for group in fleet.groups for part in _travellers(group, hop)])
+        yield from _drafts(fleet, hop, LAGGARDS, (part for group in fleet.groups for part in _before(group, hop)))
+        for level in levels:
+            groups = [group for group in fleet.groups if group.level == level]
+            yield from _drafts(fleet, hop, LAGGARDS, (part for group in groups for part in _on_the_way(group, hop)))
+            yield from _drafts(fleet, hop, HOP, (part for group in groups for part in _travellers(group, hop)))
 
 
-def _drafts(fleet: Fleet, hop: Hop, kind: str, parts: list[_Part]) -> list[Draft]:
-    """Make one stage for each trust level and version, and let the fleet arrive."""
+def _drafts(fleet: Fleet, hop: Hop, kind: str, parts: Iterable[_Part]) -> list[Draft]:
+    """Make one stage for each trust level and version; everybody arrives before the next part is looked at."""
     stages: dict[tuple[int, Version], list[Move]] = defaultdict(list)
     for part in parts:
         stages[part.group.level, part.to] += _moves(part, hop)
-    fleet.arrive(parts)
+        fleet.arrive(part)
     return [Draft(hop.index, kind, level, to, stages[level, to]) for level, to in sorted(stages)]
 
 
-def _laggards(group: Group, hop: Hop) -> Iterator[_Part]:
-    unproven = next(
-        (auth for auth in _auth_order(group.auths, group.newest) if rules.finishes_first(group, auth, hop)), None
-    )
-    if unproven is not None:
-        yield _Part(group, unproven.version, [unproven])
-    needed = rules.needed_line(group, hop)
+def _before(group: Group, hop: Hop) -> Iterator[_Part]:
+    if group.line < hop.line:
+        yield from _unfinished(group)
+    yield from _laggards(group, rules.line_before(group, hop))
+
+
+def _on_the_way(group: Group, hop: Hop) -> Iterator[_Part]:
+    needed = rules.line_on_the_way(group, hop)
     if needed is not None:
-        late = [member for member in group.auths + group.others if rules.catches_up(member, needed)]
+        yield from _unfinished(group)
+    yield from _laggards(group, needed)
+
+
+def _unfinished(group: Group) -> Iterator[_Part]:
+    for auth in _auth_order(group.auths, group.newest):
+        if rules.finishes_first(group, auth):
+            yield _Part(group, auth.version, [auth])
+            return
+
+
+def _laggards(group: Group, needed: int | None) -> Iterator[_Part]:
+    for line in [] if needed is None else rules.rounds(group, needed):
+        late = [member for member in group.auths + group.others if rules.catches_up(member, line)]
         if late:
-            yield _Part(group, rules.catch_up_version(group, needed), late)
+            yield _Part(group, rules.catch_up_version(group, line), late)
 
 
 def _travellers(group: Group, hop: Hop) -> Iterator[_Part]:

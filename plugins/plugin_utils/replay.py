@@ -18,7 +18,6 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay_fleet import ORDER, Fleet, Host
 
 _ENOUGH = 20
-_KINDS = ("laggards", "hop")
 
 
 def replay(plan: Mapping[str, Any], data: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
@@ -72,9 +71,12 @@ class _Replay:
             yield "the hops are not numbered from 0 on"
         if [stage["index"] for stage in self.stages] != list(range(len(self.stages))):
             yield "the stages are not numbered from 0 on"
-        keys = [(stage["hop"], _KINDS.index(stage["kind"]), stage["level"]) for stage in self.stages]
-        if keys != sorted(keys):
-            yield "the stages are not in the order of hops, laggards first, root clusters before their leaves"
+        if any(later < earlier for earlier, later in pairwise(stage["hop"] for stage in self.stages)):
+            yield "the stages are not in the order of hops"
+        for hop, stages in groupby(self.stages, key=lambda stage: stage["hop"]):
+            levels = [stage["level"] for stage in stages if stage["kind"] == "hop"]
+            if levels != sorted(set(levels)):
+                yield f"hop {hop} does not take each trust level once, root clusters before their leaves"
 
     def _stage(self, stage: Mapping[str, Any]) -> Iterator[str]:
         steps = stage["steps"]
@@ -113,10 +115,8 @@ class _Replay:
         line = self.fleet.line_of(to)
         if line > host.line + 1:
             yield "an auth server skips a line"
-        if to <= state.newest_auth():
-            return
-        if state.slowest_movable() < line - 1:
-            yield "auth migrates while an instance of its cluster is more than one line behind what auth becomes"
+        if to > host.version and state.slowest_movable() < line - 1:
+            yield "an instance of its cluster is more than one line behind what this auth server becomes"
         if line > state.top:
             yield from self._leaves_line(line)
 

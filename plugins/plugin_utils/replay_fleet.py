@@ -62,26 +62,31 @@ class ClusterState:
         return min(self.movable, default=self.top)
 
     def disorder(self) -> dict[str, int]:
-        """Return how many pairs of each kind break the rule that a server serves its own line and the one before."""
-        behind = {f"{phase} behind auth": _below(self.lines[phase], self.top - 1) for phase in ORDER[1:]}
-        ahead = {f"{phase} ahead of auth": _above(self.lines[phase], self.bottom) for phase in ORDER[1:]}
+        """Return how many instances break the rule that a server serves its own line and the one before, by kind.
+
+        An agent that auth does not serve any more loses nothing when a proxy moves out of its reach, too.
+        """
         proxies = self.lines["proxy"]
-        served = {}
+        reached = max([self.top, *proxies])
+        counts = {"auth servers apart": max(0, self.top - self.bottom - 1)}
+        for phase in ORDER[1:]:
+            counts[f"{phase} behind its servers"] = _below(self.lines[phase], reached - 1)
+            counts[f"{phase} ahead of auth"] = _above(self.lines[phase], self.bottom)
         for phase in ORDER[2:] if proxies else ():
-            served[f"{phase} behind proxy"] = _below(self.lines[phase], max(proxies) - 1)
-            served[f"{phase} ahead of proxy"] = _above(self.lines[phase], min(proxies))
-        return {**behind, **ahead, **served, "auth servers apart": max(0, self.top - self.bottom - 1)}
+            counts[f"{phase} ahead of a proxy"] = _above(self.lines[phase], min(proxies))
+        return counts
 
     def faults_of(self, host: Host) -> set[str]:
         """Return what is out of order between one instance that is no auth server and those that serve it."""
-        proxies = self.lines["proxy"] if host.phase != "proxy" else None
-        faults = {
-            "more than one line behind auth": host.line < self.top - 1,
-            "newer than auth": self.oldest is not None and host.version > self.oldest,
-            "of a newer line than a proxy": bool(proxies) and host.line > min(proxies or [0]),
-            "more than one line behind a proxy": bool(proxies) and host.line < max(proxies or [0]) - 1,
-        }
-        return {text for text, broken in faults.items() if broken}
+        proxies = self.lines["proxy"] if host.phase != "proxy" else ()
+        faults = set()
+        if host.line < max([self.top, *proxies]) - 1:
+            faults.add("it is more than one line behind those who serve it")
+        if self.oldest is not None and host.version > self.oldest:
+            faults.add("it is newer than an auth server")
+        if proxies and host.line > min(proxies):
+            faults.add("it is of a newer line than a proxy")
+        return faults
 
 
 def _below(lines: Counter[int], limit: int) -> int:
