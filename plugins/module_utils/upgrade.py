@@ -71,7 +71,10 @@ class Upgrade:
         release_wanted = self._order.release
         if release_wanted.base_url or release_wanted.file or release.is_present(self._layout, release_wanted):
             return False
-        return self._has_to_be_brought(self._decide(self._look()))
+        found = self._look()
+        if found.journal:
+            return True
+        return self._has_to_be_brought(self._decide(found))
 
     def run(self) -> Dict[str, Any]:
         """Upgrade the instance.
@@ -81,9 +84,11 @@ class Upgrade:
         """
         installation.check_versions_dir(self._layout)
         found = self._look()
-        decision = self._decide(found)
-        if decision.nothing and not found.journal and found.ready:
-            return self._result(found, decision, found.version)
+        # After an interruption even what is installed may be half switched: that is settled before it is judged.
+        if not found.journal:
+            decision = self._decide(found)
+            if decision.nothing and found.ready:
+                return self._result(found, decision, found.version)
         os.makedirs(self._layout.versions_dir, mode=0o755, exist_ok=True)
         with journal.alone(self._layout.versions_dir):
             self._settle(found)
