@@ -8,10 +8,10 @@ export LOCKSTEP_CACHE
 # Releases of ansible-core to test on; all supported ones: make setup CORES="2.16 2.17 2.18 2.19 2.20 2.21"
 CORES ?= 2.16 2.19 2.21
 # Cheapest first.
-PARTS := setup lint unit bench sanity lab-test demo
+PARTS := setup lint unit integration bench sanity lab-test demo
 TOOLS := tests/tools
 
-.PHONY: help test setup lint format unit bench sanity lab-test demo changelog clean
+.PHONY: help test setup lint format unit integration bench sanity lab-test demo changelog clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -35,6 +35,9 @@ unit: ## Unit, property and mutation tests
 
 sanity: ## ansible-test sanity on the oldest and the newest ansible-core
 	@bash $(TOOLS)/sanity.sh
+
+integration: ## Tests with real processes on the loopback
+	@bash $(TOOLS)/integration.sh
 
 bench: ## Benchmarks against their budgets
 	@bash $(TOOLS)/bench.sh

@@ -6,15 +6,6 @@ part=unit
 # shellcheck source=tests/tools/env.sh
 . "$(dirname "$0")/env.sh"
 suite begin "$part"
-reports=$LOCKSTEP_CACHE/reports
-mkdir -p "$reports"
-
-# pytest_step NAME VENV FOLDER
-pytest_step() {
-  local report=$reports/$1.xml
-  step "$1" --junit "$report" -- env --chdir="$root" PYTHONPATH="$collections" "$LOCKSTEP_CACHE/venv/$2/bin/python" \
-    -m pytest --quiet --junit-xml="$report" "$3"
-}
 
 read -r -a cores <<<"$(python3 "$tools/venvs.py" cores)"
 [ "${#cores[@]}" -gt 0 ] || fail 'unit tests' 'no ansible-core is installed; run make setup'

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Tests with real processes on the loopback: backends against their servers, the double against its own promises.
+
+part=integration
+# shellcheck source=tests/tools/env.sh
+. "$(dirname "$0")/env.sh"
+suite begin "$part"
+
+pytest_step backends dev tests/backends
+pytest_step double dev tests/double/tests
+finish
