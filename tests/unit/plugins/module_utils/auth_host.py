@@ -8,8 +8,10 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
 
@@ -49,7 +51,7 @@ def rows(database: Path) -> dict[str, str]:
         return dict(connection.execute("SELECT key, value FROM kv").fetchall())
 
 
-def make_host(root: Path, name: str = "h1") -> dict:
+def make_host(root: Path, name: str = "h1") -> dict[str, Any]:
     """Make an Auth Service's files below *root* and return the instance that an observation of it would give."""
     data, config = root / "data", root / "teleport.yaml"
     for folder in (data / "backend", data / "proc", root / "tls"):
@@ -82,29 +84,26 @@ def make_spec(root: Path, name: str = "h1") -> BackupSpec:
     return spec_from_instance(make_host(root, name), str(root / "backups"))
 
 
-class Holder:
-    """Another process that has a database open, as a running Auth Service has."""
+_HOLD = """\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+[connection.execute(statement).fetchall() for statement in sys.argv[2].split(";")]
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
-    def __init__(self, database: Path, statements: str = "SELECT 1") -> None:
-        code = (
-            "import sqlite3, sys\n"
-            "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-            "[connection.execute(statement).fetchall() for statement in sys.argv[2].split(';')]\n"
-            "print('ready', flush=True)\n"
-            "sys.stdin.read()\n"
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, str(database), statements],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
-    def __enter__(self) -> Holder:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-        return self
+@contextmanager
+def holding(database: Path, statements: str = "SELECT 1") -> Iterator[int]:
+    """Have another process keep a database open, as a running Auth Service does; give its process id.
 
-    def __exit__(self, *_error: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+    It runs *statements* first, and is killed in the end, so that journals stay behind as after a crash.
+    """
+    command = [sys.executable, "-c", _HOLD, str(database), statements]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.kill()

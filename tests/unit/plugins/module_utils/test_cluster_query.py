@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,20 +19,20 @@ EXPIRES = "2026-11-22T19:05:00Z"
 STATUS = "Cluster  c.example\nVersion  {}\nHost CA  never updated\nCA pin   sha256:00ff\n"
 
 
-def heartbeat(name: str, host: str, version: str) -> dict:
+def heartbeat(name: str, host: str, version: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "expires": EXPIRES}, "spec": {"hostname": host, "version": version}}
 
 
 class FakeTctl:
     """Knows the answers by the words of the question and refuses the rest as tctl does."""
 
-    def __init__(self, version: str, **answers) -> None:
-        self.answers = {"auth_servers": [heartbeat("a", "h1", version)], "proxies": [], "nodes": None,
+    def __init__(self, version: str, **answers: Any) -> None:
+        self.answers: dict[str, Any] = {"auth_servers": [heartbeat("a", "h1", version)], "proxies": [], "nodes": None,
                         "remote_cluster": [], "trusted_cluster": [], **answers}  # fmt: skip
         self.status = STATUS.format(version)
-        self.asked: list = []
+        self.asked: list[str] = []
 
-    def run(self, command, **_keywords):
+    def run(self, command: Any, **_keywords: Any) -> Any:
         question = command[command.index("/etc/t.yaml") + 1 :]
         self.asked.append(" ".join(question[:2]))
         if question == ["status"]:
@@ -41,7 +43,7 @@ class FakeTctl:
         return 0, json.dumps(self.answers[kind]), ""
 
 
-def view_of(fake: FakeTctl) -> dict:
+def view_of(fake: FakeTctl) -> dict[str, Any]:
     host = Host(run_command=fake.run, sleep=lambda _seconds: None)
     return cluster_query.ask(Tctl(host, "/bin/tctl", "/etc/t.yaml"), wall=lambda: 1795374000.0)
 
@@ -55,7 +57,7 @@ def view_of(fake: FakeTctl) -> dict:
         ("17.7.20", ["inventory list"]),
     ],
 )
-def test_each_version_is_asked_what_it_knows(version, extra) -> None:
+def test_each_version_is_asked_what_it_knows(version: Any, extra: Any) -> None:
     fake = FakeTctl(version, inventory=[], kube_service=[], app_server=[], db_server=[])
     view = view_of(fake)
     common = {"status", "get auth_servers", "get proxies", "get nodes", "get remote_cluster", "get trusted_cluster"}
@@ -72,7 +74,7 @@ def test_what_a_version_cannot_list_is_said() -> None:
 def test_a_missing_answer_about_nodes_is_an_error() -> None:
     fake = FakeTctl("17.7.20", inventory=[])
     del fake.answers["nodes"]
-    with pytest.raises(TctlError, match="nodes"):
+    with pytest.raises(TctlError, match=r"nodes"):
         view_of(fake)
 
 
@@ -86,11 +88,11 @@ def test_up_to_4_1_the_version_is_unknown() -> None:
 def test_an_odd_status_is_one_message() -> None:
     fake = FakeTctl("17.7.20")
     fake.status = "hello"
-    with pytest.raises(TctlError, match="no cluster name"):
+    with pytest.raises(TctlError, match=r"no cluster name"):
         view_of(fake)
 
 
-def test_tctl_of_the_path_goes_before_the_one_of_the_process(tmp_path) -> None:
+def test_tctl_of_the_path_goes_before_the_one_of_the_process(tmp_path: Path) -> None:
     for folder in ("bin", "old"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "tctl").touch()
@@ -99,5 +101,5 @@ def test_tctl_of_the_path_goes_before_the_one_of_the_process(tmp_path) -> None:
     (tmp_path / "bin" / "tctl").unlink()
     assert cluster_query.program_of(instance) == str(tmp_path / "old" / "tctl")
     (tmp_path / "old" / "tctl").unlink()
-    with pytest.raises(TctlError, match="no tctl in .*bin or .*old"):
+    with pytest.raises(TctlError, match=r"no tctl in .*bin or .*old"):
         cluster_query.program_of(instance)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_view
@@ -15,7 +18,7 @@ ID_A = "1f0c6a52-0000-4000-8000-00000000000a"
 ID_B = "1f0c6a52-0000-4000-8000-00000000000b"
 
 
-def resource(kind: str, name: str, expires: str, **spec) -> dict:
+def resource(kind: str, name: str, expires: str, **spec: Any) -> dict[str, Any]:
     return {"kind": kind, "version": "v2", "metadata": {"name": name, "expires": expires}, "spec": spec}
 
 
@@ -38,7 +41,7 @@ def test_one_process_with_three_services_is_one_instance() -> None:
 
 
 @pytest.mark.parametrize("spec", [{}, {"version": ""}, {"version": None}])
-def test_no_version_before_4_3(spec) -> None:
+def test_no_version_before_4_3(spec: dict[str, Any]) -> None:
     [sighting] = cluster_view.from_heartbeats(
         "agent", [resource("node", ID_A, "2026-11-22T19:05:00Z", hostname="n1", **spec)]
     )
@@ -55,7 +58,7 @@ def test_what_an_agent_serves_belongs_to_the_agent() -> None:
     assert [entry["id"] for entry in cluster_view.merge(cluster_view.from_heartbeats("agent", apps))] == [ID_B]
 
 
-def inventory(name: str, services: list, version: str = "v17.7.20") -> dict:
+def inventory(name: str, services: list[str], version: str = "v17.7.20") -> dict[str, Any]:
     return resource("instance", name, "2026-11-22T19:05:00Z", hostname="n1", services=services, version=version)
 
 
@@ -90,8 +93,6 @@ def test_leaves_and_roots_without_tokens() -> None:
 
 
 def test_ten_thousand_agents_stay_small() -> None:
-    import json
-
     agents = [
         Sighting("agent", f"{number:036d}", f"node-{number}", "17.7.20", "2026-11-22T19:05:00Z", "")
         for number in range(10_000)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def padded(text: str) -> str:
     ],
 )
 @pytest.mark.parametrize("shape", [str, padded])
-def test_layouts(text, version, pins, kinds, shape) -> None:
+def test_layouts(text: Any, version: Any, pins: Any, kinds: Any, shape: Any) -> None:
     status = parse(shape(text))
     assert status.cluster == "north.example"
     assert status.version == version
@@ -101,7 +102,7 @@ def test_layouts(text, version, pins, kinds, shape) -> None:
         ("something of a later version", IN_PROGRESS),
     ],
 )
-def test_only_known_idle_words_are_idle(shown, rotation) -> None:
+def test_only_known_idle_words_are_idle(shown: Any, rotation: Any) -> None:
     status = parse(CLASSIC.replace("rotated Nov 22 18:56:35 UTC", shown))
     assert status.authorities[1] == {"type": "host", "rotation": rotation, "text": shown}
     assert status.rotation_in_progress == (rotation == IN_PROGRESS)
@@ -128,6 +129,6 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "usage: tctl status", "{}", '{"cluster": null}', '{"cluster"', "[1]"])
-def test_anything_else_is_refused_with_the_text(text) -> None:
+def test_anything_else_is_refused_with_the_text(text: Any) -> None:
     with pytest.raises(StatusError):
         parse(text)

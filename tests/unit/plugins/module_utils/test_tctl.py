@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,13 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import tctl as m
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError, UnknownToTctl
 
-DOWN_OLD = (1, "", "error: Cannot connect to the auth server: dial tcp 127.0.0.1:3025: connect: connection refused.\n"
-                   "Is the auth server running on 127.0.0.1:3025?")  # fmt: skip
+Answer = tuple[int, str, str]
+
+DOWN_OLD = (
+    1,
+    "",
+    "error: Cannot connect to the auth server: dial tcp: refused.\nIs the auth server running on 127.0.0.1:3025?",
+)
 DOWN_NEW = (
     1,
     "",
@@ -30,17 +36,17 @@ NOT_AUTH = (1, "", "error: tctl must be either used on the auth server or provid
 class FakeHost:
     """Answers with prepared results and remembers what it was asked and how long it was made to wait."""
 
-    def __init__(self, answers: Iterable[tuple]) -> None:
+    def __init__(self, answers: Iterable[Answer]) -> None:
         self.answers = list(answers)
-        self.asked: list = []
-        self.slept: list = []
+        self.asked: list[Any] = []
+        self.slept: list[float] = []
 
-    def run(self, command, **keywords):
+    def run(self, command: Any, **keywords: Any) -> Any:
         self.asked.append((command, keywords))
         return self.answers.pop(0)
 
 
-def asker(*answers: tuple, attempts: int = 3) -> tuple[Tctl, FakeHost]:
+def asker(*answers: Answer, attempts: int = 3) -> tuple[Tctl, FakeHost]:
     fake = FakeHost(answers)
     host = Host(run_command=fake.run, sleep=fake.slept.append, timeout_program="/usr/bin/timeout")
     return Tctl(host, "/opt/bin/tctl", "/etc/t.yaml", seconds=7, attempts=attempts), fake
@@ -55,14 +61,14 @@ def test_the_command_has_a_limit_a_config_and_no_updater() -> None:
 
 
 @pytest.mark.parametrize("trouble", [DOWN_OLD, DOWN_NEW, STARTING, (124, "", "")])
-def test_a_passing_trouble_is_asked_again(trouble) -> None:
+def test_a_passing_trouble_is_asked_again(trouble: Any) -> None:
     tctl, fake = asker(trouble, trouble, (0, "[]", ""))
     assert tctl.resources("nodes") == []
     assert fake.slept == [2.0, 2.0]
 
 
 @pytest.mark.parametrize("trouble", [DOWN_OLD, DOWN_NEW])
-def test_but_not_for_ever(trouble) -> None:
+def test_but_not_for_ever(trouble: Any) -> None:
     tctl, fake = asker(*[trouble] * 5)
     with pytest.raises(TctlError, match=r"/opt/bin/tctl -c /etc/t.yaml get nodes --format=json failed \(1\)"):
         tctl.resources("nodes")
@@ -70,7 +76,7 @@ def test_but_not_for_ever(trouble) -> None:
 
 
 @pytest.mark.parametrize("trouble", [NO_FLAG, NO_KIND, USAGE])
-def test_what_tctl_does_not_know_is_told_apart(trouble) -> None:
+def test_what_tctl_does_not_know_is_told_apart(trouble: Any) -> None:
     tctl, fake = asker(trouble)
     with pytest.raises(UnknownToTctl):
         tctl.resources("app_server")
@@ -95,7 +101,7 @@ def test_colours_are_taken_off() -> None:
 
 def test_no_json_is_an_error_that_quotes_it() -> None:
     tctl, _fake = asker((0, "Nodename UUID\n", ""))
-    with pytest.raises(TctlError, match="printed no JSON.*Nodename UUID"):
+    with pytest.raises(TctlError, match=r"printed no JSON.*Nodename UUID"):
         tctl.resources("nodes")
 
 
@@ -103,7 +109,7 @@ def test_no_json_is_an_error_that_quotes_it() -> None:
     ("answer", "expected"),
     [(None, []), ([], []), ({"kind": "node"}, [{"kind": "node"}]), ([{"kind": "node"}], [{"kind": "node"}])],
 )
-def test_object_array_null_and_none(answer, expected) -> None:
+def test_object_array_null_and_none(answer: Any, expected: Any) -> None:
     assert module.as_list(answer) == expected
 
 
