@@ -3,20 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The release tarballs of a lab and the HTTP server that offers them to its hosts.
 
-Tarballs are those of the Teleport double (``tests/double``), built for the versions that are asked for, or any others
-that lie in the artefact folder already.
+Tarballs are those of the Teleport double (``tests/double``). They lie in a folder named after the double's sources, so
+that a change to the double is never tested with what was built before it.
 """
 
 from __future__ import annotations
 
-import http.client
+import fcntl
+import hashlib
+import importlib.util
 import os
 import platform
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +24,12 @@ from pathlib import Path
 from .errors import LabError
 from .settings import Settings
 from .shell import run
+from .waiting import wait_until
 
 MACHINE_TO_RELEASE = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
-BUILDER = Path(__file__).parent.parent.parent / "double" / "build.py"
+EDITION_SUFFIX = {"community": "", "enterprise": "-ent", "fips": "-ent-fips"}
+DOUBLE = Path(__file__).parent.parent.parent / "double"
+SOURCES = ("*.py", "*.json", "launcher/*", "teleport_double/**/*.py", "teleport_double/**/*.json")
 BUILD_SECONDS = 300.0
 START_SECONDS = 10.0
 
@@ -39,51 +42,66 @@ def tarball_name(version: str, edition: str) -> str:
     return f"{product}-v{version}-linux-{architecture}{suffix}-bin.tar.gz"
 
 
-def missing_tarballs(settings: Settings, versions: Iterable[str], edition: str) -> list[str]:
-    """Names of the tarballs that the artefact folder does not hold."""
-    names = (tarball_name(version, edition) for version in sorted(versions))
-    return [name for name in names if not (settings.artifacts / name).is_file()]
+def folder_name(double: Path = DOUBLE) -> str:
+    """The folder below ``Settings.artifacts`` for what the double's present sources build."""
+    files = sorted({file for pattern in SOURCES for file in double.glob(pattern) if file.is_file()})
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(double)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
-def ensure_tarballs(settings: Settings, versions: Iterable[str], edition: str) -> None:
-    """Have the double built for the versions that are missing. Raises LabError when one is missing still."""
+def ensure_tarballs(settings: Settings, versions: Iterable[str], edition: str) -> Path:
+    """Have the double built: its whole catalogue once, further versions when asked for; returns their folder.
+
+    Raises LabError when a tarball is missing still.
+    """
+    folder = settings.artifacts / folder_name()
+    folder.mkdir(parents=True, exist_ok=True)
     wanted = sorted(versions)
-    if missing_tarballs(settings, wanted, edition):
-        run(
-            [sys.executable, str(BUILDER), "--out", str(settings.artifacts), "--edition", edition, *wanted],
-            timeout=BUILD_SECONDS,
-        )
-    missing = missing_tarballs(settings, wanted, edition)
+    with (folder / ".lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".complete").exists():
+            _build(folder, [])
+            (folder / ".complete").touch()
+        lacking = [version for version in wanted if not (folder / tarball_name(version, edition)).is_file()]
+        if lacking:
+            names = [f"{version}{EDITION_SUFFIX[edition]}" for version in lacking]
+            _build(folder, ["--broken", "--versions", *names])
+    missing = [name for name in (tarball_name(version, edition) for version in wanted) if not (folder / name).is_file()]
     if missing:
-        raise LabError(f"{settings.artifacts}: lacks {', '.join(missing)}, and {BUILDER.name} did not build it")
+        raise LabError(f"{folder}: lacks {', '.join(missing)}, and the double's build.py did not make it")
+    return folder
+
+
+def _build(folder: Path, arguments: list[str]) -> None:
+    python = sys.executable if importlib.util.find_spec("yaml") else "/usr/bin/python3"
+    run(
+        [python, str(DOUBLE / "build.py"), "--out", str(folder), *arguments],
+        timeout=BUILD_SECONDS,
+        label="tests/double/build.py",
+    )
 
 
 def serve(settings: Settings, address: str) -> str:
-    """Start the artefact server of this lab, unless it runs; returns its URL, which its hosts can reach."""
-    port_file = settings.state / "artifacts.port"
+    """Start the artefact server of this lab, unless it runs; returns its URL, which its hosts can reach.
+
+    Every request becomes a line of ``requests.jsonl`` in the state directory.
+    """
+    announced = settings.state / "artifacts.out"
     if _running(settings) is None:
-        port = _free_port(address)
-        with (settings.state / "artifacts.log").open("wb") as log:
+        command = [sys.executable, str(DOUBLE / "serve.py"), str(settings.artifacts), "--bind", address, "--port", "0"]
+        with announced.open("wb") as out:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "http.server",
-                    str(port),
-                    "--bind",
-                    address,
-                    "--directory",
-                    str(settings.artifacts),
-                ],
+                [*command, "--log", str(settings.state / "requests.jsonl")],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=out,
+                stderr=out,
                 start_new_session=True,
             )
         (settings.state / "artifacts.pid").write_text(f"{process.pid}\n", encoding="ascii")
-        port_file.write_text(f"{port}\n", encoding="ascii")
-        _wait_answering(address, port)
-    return f"http://{address}:{port_file.read_text(encoding='ascii').strip()}"
+        wait_until(lambda: " at http://" in _first_line(announced), START_SECONDS, f"artefact server, see {announced}")
+    return _first_line(announced).rpartition(" at ")[2]
 
 
 def stop_serving(settings: Settings) -> None:
@@ -95,6 +113,10 @@ def stop_serving(settings: Settings) -> None:
     (settings.state / "artifacts.pid").unlink(missing_ok=True)
 
 
+def _first_line(file: Path) -> str:
+    return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+
+
 def _running(settings: Settings) -> int | None:
     """The server's process id; None when it is gone or the id belongs to something else by now."""
     try:
@@ -102,23 +124,4 @@ def _running(settings: Settings) -> int | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    return pid if str(settings.artifacts).encode() in command else None
-
-
-def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_answering(address: str, port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(address, port, timeout=1.0)
-        with suppress(OSError, http.client.HTTPException):
-            connection.request("HEAD", "/")
-            connection.getresponse()
-            return
-        time.sleep(0.05)
-    raise LabError(f"artefact server at {address}:{port}: no answer after {START_SECONDS:.0f} s")
+    return pid if str(settings.state).encode() in command else None

@@ -34,6 +34,10 @@ MACHINE_PACKAGES = (
     "openssl",
     "iproute2",
     "util-linux",
+    # The double is compiled.
+    "gcc",
+    "libpython3-dev",
+    "python3-yaml",
 )
 
 

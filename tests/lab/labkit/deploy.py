@@ -13,14 +13,17 @@ from pathlib import Path
 from . import artifacts, faults, podman
 from .configs import FileSpec, service_files, teleport_files
 from .errors import LabError
-from .hosts import wait_until
+from .etcd import empty_etcd
+from .hosts import write_ansible_files
 from .identities import etcd_tls
 from .parallel import on_each
 from .record import Lab
 from .records import create_records, joined, trust, trusted
 from .settings import Settings
 from .topology import Cluster, Host
+from .waiting import wait_until
 
+UNITS = {"etcd": "etcd.service", "balancer": "haproxy.service"}
 EXAMPLE_UNIT = "examples/systemd/teleport.service"
 READY_SECONDS = 60
 
@@ -31,9 +34,10 @@ def deploy(settings: Settings, lab: Lab) -> None:
     Raises LabError when a tarball is missing or anything does not get ready in a minute.
     """
     topology = lab.topology
-    artifacts.ensure_tarballs(settings, topology.versions, topology.edition)
+    tarballs = artifacts.ensure_tarballs(settings, topology.versions, topology.edition)
+    write_ansible_files(settings, lab, f"{artifacts.serve(settings, lab.gateway)}/{tarballs.name}")
     etcd_files = _etcd_files(settings, lab)
-    on_each(lambda host: _install(settings, lab, host, etcd_files), topology.hosts)
+    on_each(lambda host: _install(settings, lab, host, tarballs, etcd_files), topology.hosts)
     first = [topology.of_cluster(cluster, "auth")[0] for cluster in topology.clusters]
     others = [host for host in topology.hosts if host.runs_teleport and host not in first]
     on_each(lambda host: start_teleport(settings, host.name), first)
@@ -57,7 +61,14 @@ def reset(settings: Settings, lab: Lab) -> None:
 
 
 def wipe(settings: Settings, lab: Lab) -> None:
-    """Remove everything that was deployed, and everything that runs against the lab left behind; undo every fault."""
+    """Remove all that was deployed and all that runs against the lab left behind; undo every fault.
+
+    etcd and the balancer go on running, emptied, when they do run.
+    """
+    states = podman.states(settings)
+    dead = [host for host in lab.topology.hosts if not states.get(host.name, "").startswith("Up")]
+    on_each(lambda host: faults.start(settings, lab, host.name), dead)
+    faults.heal_all(settings, list(lab.addresses))
     on_each(lambda host: _wipe_host(settings, lab, host), lab.topology.hosts)
 
 
@@ -66,19 +77,20 @@ def start_teleport(settings: Settings, host: str) -> None:
     podman.run_script(settings, host, "start_teleport.sh", [str(READY_SECONDS)], timeout=READY_SECONDS * 3)
 
 
-def _install(settings: Settings, lab: Lab, host: Host, etcd_files: dict[str, bytes]) -> None:
+def _install(settings: Settings, lab: Lab, host: Host, tarballs: Path, etcd_files: dict[str, bytes]) -> None:
     if host.extras:
-        units = ["haproxy" if extra == "balancer" else extra for extra in host.extras]
-        files = service_files(lab, host, etcd_files)
-        podman.run_script(settings, host.name, "start_services.sh", units, stdin=pack(files))
+        if not _services_run(settings, host):
+            units = [UNITS[extra] for extra in host.extras]
+            files = service_files(lab, host, etcd_files)
+            podman.run_script(settings, host.name, "start_services.sh", units, stdin=pack(files))
         return
     tarball = artifacts.tarball_name(host.version, lab.topology.edition)
     files = []
     if host.runs_teleport:
-        unit = example_unit(settings.artifacts / tarball)
+        unit = example_unit(tarballs / tarball)
         files = teleport_files(lab, host, unit, etcd_files)
     role = "server" if host.runs_teleport else "client"
-    podman.run_script(settings, host.name, "install.sh", [tarball, role], stdin=pack(files))
+    podman.run_script(settings, host.name, "install.sh", [f"{tarballs.name}/{tarball}", role], stdin=pack(files))
 
 
 def pack(files: Sequence[FileSpec]) -> bytes:
@@ -119,7 +131,15 @@ def _fill(settings: Settings, lab: Lab, cluster: Cluster) -> None:
 
 
 def _wipe_host(settings: Settings, lab: Lab, host: Host) -> None:
-    if not podman.states(settings).get(host.name, "").startswith("Up"):
-        faults.start(settings, lab, host.name)
-    faults.heal(settings, host.name)
+    if host.extras and _services_run(settings, host):
+        if "etcd" in host.extras:
+            empty_etcd(lab.address(host.name), settings.state / "etcd-tls")
+        return
     podman.run_script(settings, host.name, "wipe.sh", [], timeout=60)
+
+
+def _services_run(settings: Settings, host: Host) -> bool:
+    units = [UNITS[extra] for extra in host.extras]
+    return (
+        podman.execute(settings, host.name, ["systemctl", "is-active", "--quiet", *units], check=False).returncode == 0
+    )

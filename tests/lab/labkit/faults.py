@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from . import podman
@@ -23,18 +24,27 @@ def cut(settings: Settings, lab: Lab, host: str, peer: str | None) -> None:
 
     Everybody else, Ansible included, still reaches a host that is cut off from a peer only.
     """
+    namespace = _network_namespaces(settings, [host])[host]
     if peer is None:
-        run(["ip", "link", "set", _outer_interface(settings, host), "down"])
+        run(["ip", "link", "set", _outer_names()[_peer_index(namespace)], "down"])
         return
     address = lab.address(peer)
     for chain, option in (("INPUT", "-s"), ("OUTPUT", "-d")):
-        _in_network_of(settings, host, ["iptables", "-A", chain, option, address, "-j", "DROP"])
+        text([*_enter(namespace), "iptables", "-A", chain, option, address, "-j", "DROP"])
 
 
 def heal(settings: Settings, host: str) -> None:
     """Undo every cut of a host."""
-    run(["ip", "link", "set", _outer_interface(settings, host), "up"])
-    _in_network_of(settings, host, ["iptables", "-F"])
+    heal_all(settings, [host])
+
+
+def heal_all(settings: Settings, hosts: Sequence[str]) -> None:
+    """Undo every cut of several hosts, which have to be running."""
+    namespaces = _network_namespaces(settings, hosts)
+    outer = _outer_names()
+    for namespace in namespaces.values():
+        text([*_enter(namespace), "iptables", "-F"])
+        run(["ip", "link", "set", outer[_peer_index(namespace)], "up"])
 
 
 def kill(settings: Settings, host: str) -> None:
@@ -55,26 +65,31 @@ def reboot(settings: Settings, lab: Lab, host: str) -> None:
     start(settings, lab, host)
 
 
-def _in_network_of(settings: Settings, host: str, command: list[str]) -> str:
-    return text(["nsenter", f"--net={_network_namespace(settings, host)}", *command])
+def _network_namespaces(settings: Settings, hosts: Sequence[str]) -> dict[str, str]:
+    """The path of each host's network namespace. Raises LabError for a host that is not running."""
+    containers = [settings.container(host) for host in hosts]
+    command = ["podman", "inspect", "--format", "{{.NetworkSettings.SandboxKey}}", *containers]
+    # The lines of hosts that are off are empty, and the last ones would be lost with strip().
+    paths = run(command, env=podman.podman_env(settings)).stdout.decode().split("\n")
+    found = dict(zip(hosts, paths, strict=False))
+    for host, path in found.items():
+        if not path:
+            raise LabError(f"{host}: is not running, so it has no network to cut or heal; run `lab.py start {host}`")
+    return found
 
 
-def _network_namespace(settings: Settings, host: str) -> str:
-    form = "{{.NetworkSettings.SandboxKey}}"
-    path = text(["podman", "inspect", "--format", form, settings.container(host)], env=podman.podman_env(settings))
-    if not path:
-        raise LabError(f"{host}: is not running, so it has no network to cut or heal; run `lab.py start {host}`")
-    return path
+def _enter(namespace: str) -> list[str]:
+    return ["nsenter", f"--net={namespace}"]
 
 
-def _outer_interface(settings: Settings, host: str) -> str:
-    """This machine's end of a host's cable."""
-    inner = _links(_in_network_of(settings, host, ["ip", "-j", "link", "show", INTERFACE]))
-    peer = inner[0]["link_index"]
-    for link in _links(text(["ip", "-j", "link", "show"])):
-        if link["ifindex"] == peer:
-            return str(link["ifname"])
-    raise LabError(f"{host}: no interface with index {peer} on this machine")
+def _peer_index(namespace: str) -> int:
+    """The number that this machine's end of a host's cable has among this machine's interfaces."""
+    inner = _links(text([*_enter(namespace), "ip", "-j", "link", "show", INTERFACE]))
+    return int(inner[0]["link_index"])
+
+
+def _outer_names() -> dict[int, str]:
+    return {int(link["ifindex"]): str(link["ifname"]) for link in _links(text(["ip", "-j", "link", "show"]))}
 
 
 def _links(output: str) -> list[dict[str, Any]]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from . import identities, podman
@@ -20,6 +18,7 @@ from .record import Lab, plan_lab
 from .settings import Settings
 from .shell import run
 from .topology import Host, Topology
+from .waiting import wait_until
 
 BOOT_SECONDS = 60.0
 BANNER = b"SSH-"
@@ -88,15 +87,6 @@ def wait_booted(settings: Settings, lab: Lab, host: str) -> None:
         raise LabError(
             f"{host}: systemd is '{state.stdout.decode().strip()}', not 'running': {failed.stdout.decode().strip()}"
         )
-
-
-def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until ready. Raises LabError with ``what`` after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            raise LabError(f"{what}: not ready after {seconds:.0f} s")
-        time.sleep(0.1)
 
 
 def answers_ssh(address: str) -> bool:

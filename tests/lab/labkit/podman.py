@@ -15,13 +15,14 @@ from subprocess import CompletedProcess
 
 from .errors import LabError
 from .settings import Settings
-from .shell import run, text
+from .shell import run, tail, text
 
 INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 # All hosts share one limit of the kernel, and every systemd takes several of them.
 INOTIFY_WANTED = 8192
 NOFILE_WANTED = 524288
 STOP_SECONDS = "10"
+REMOVE_ATTEMPTS = 3
 SCRIPTS = Path(__file__).parent.parent / "onhost"
 
 
@@ -165,11 +166,20 @@ def run_script(
 
 
 def remove_all(settings: Settings) -> list[str]:
-    """Remove every container and the network of this lab, whatever state they are in; returns the containers' names."""
+    """Remove every container and the network of this lab, in whatever state; returns the containers' names.
+
+    podman gives up on a container that ends by itself while it is about to be killed, hence the attempts. Raises LabError
+    when some are left after the last one.
+    """
     env = podman_env(settings)
     names = containers(settings)
-    if names:
-        run(["podman", "rm", "--force", "--volumes", "--time", "1", *names], env=env)
+    left, problem = names, ""
+    for _ in range(REMOVE_ATTEMPTS):
+        if left:
+            done = run(["podman", "rm", "--force", "--volumes", "--time", "0", *left], env=env, check=False)
+            left, problem = containers(settings), tail(done.stderr)
+    if left:
+        raise LabError(f"cannot remove {', '.join(left)}: {problem}")
     run(["podman", "network", "rm", "--force", settings.network], env=env, check=False)
     return names
 

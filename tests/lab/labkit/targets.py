@@ -40,7 +40,7 @@ def targets(lab: Lab) -> list[Target]:
     for host in lab.topology.hosts:
         address = lab.address(host.name)
         if "auth" in host.services:
-            found.append(Target(f"auth:{host.name}", _bound(tls_handshake, address, AUTH_PORT)))
+            found.append(Target(f"auth:{host.name}", _bound(answers, address, AUTH_PORT)))
         if "proxy" in host.services:
             found.append(Target(f"proxy:{host.name}", _bound(web_ping, address, WEB_PORT)))
         if "balancer" in host.extras and balanced_cluster(lab):
@@ -80,13 +80,17 @@ def poll(target: Target) -> Poll:
     return Poll(target.name, round(at, 3), round(time.monotonic() - started, 3), ok, detail)
 
 
-def tls_handshake(address: str, port: int) -> str:
-    """The TLS version that a server agrees to. An open port alone may be a gateway's answer for a host that is gone."""
-    with (
-        socket.create_connection((address, port), timeout=POLL_SECONDS) as plain,
-        _unverified().wrap_socket(plain) as connection,
-    ):
-        return connection.version() or ""
+def answers(address: str, port: int) -> str:
+    """What a server says to the beginning of a TLS handshake: the version agreed to, or ``closed`` when it wants none.
+
+    Raises OSError when nobody listens, or when nothing comes back: a connection alone may be a gateway's doing.
+    """
+    with socket.create_connection((address, port), timeout=POLL_SECONDS) as plain:
+        try:
+            with _unverified().wrap_socket(plain) as connection:
+                return connection.version() or ""
+        except ssl.SSLError:
+            return "closed"
 
 
 def web_ping(address: str, port: int) -> str:

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Enables and starts Teleport and waits until it says that it is ready. Argument: seconds to wait.
 set -eu
-systemctl daemon-reload
-systemctl enable --quiet teleport.service
-systemctl start teleport.service
+systemctl enable --quiet --now teleport.service
 polls=$(($1 * 5))
 while [ "$polls" -gt 0 ]; do
     code=$(curl --silent --max-time 2 --output /dev/null --write-out '%{http_code}' http://127.0.0.1:3000/readyz || true)

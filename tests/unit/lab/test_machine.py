@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lockstep.teleport.tests.lab.labkit.aptsources import AptSource
-from ansible_collections.lockstep.teleport.tests.lab.labkit.artifacts import missing_tarballs, tarball_name
+from ansible_collections.lockstep.teleport.tests.lab.labkit.artifacts import folder_name, tarball_name
 from ansible_collections.lockstep.teleport.tests.lab.labkit.configs import FileSpec
 from ansible_collections.lockstep.teleport.tests.lab.labkit.deploy import example_unit, pack
 from ansible_collections.lockstep.teleport.tests.lab.labkit.errors import LabError
@@ -63,11 +63,16 @@ def test_tarball_names(edition: str, expected: str, monkeypatch: pytest.MonkeyPa
     assert tarball_name("16.1.2", edition) == expected
 
 
-def test_missing_tarballs(tmp_path: Path) -> None:
-    settings = read_settings({"LOCKSTEP_CACHE": str(tmp_path)})
-    settings.artifacts.mkdir()
-    (settings.artifacts / tarball_name("1.0.0", "community")).touch()
-    assert missing_tarballs(settings, {"1.0.0", "2.0.0"}, "community") == [tarball_name("2.0.0", "community")]
+def test_a_change_to_the_double_changes_the_folder_of_its_tarballs(tmp_path: Path) -> None:
+    (tmp_path / "teleport_double" / "auth").mkdir(parents=True)
+    source = tmp_path / "teleport_double" / "auth" / "x.py"
+    source.write_text("1", encoding="utf-8")
+    before = folder_name(tmp_path)
+    assert folder_name(tmp_path) == before
+    (tmp_path / "README.md").write_text("words", encoding="utf-8")
+    assert folder_name(tmp_path) == before
+    source.write_text("2", encoding="utf-8")
+    assert folder_name(tmp_path) != before
 
 
 def test_files_arrive_with_their_modes() -> None:
