@@ -101,6 +101,7 @@ class Supervisor:
     def _handle(self, number: int) -> int | None:
         deaf = self._exit_at is not None and time.monotonic() < self._exit_at
         if deaf and number != signal.SIGUSR1:
+            record("signal_lost", version=str(self._process.version), signal=number)
             return None  # lost: the handler has ended, the reload of the process has not
         if number in (signal.SIGTERM, signal.SIGINT):
             name = "terminated" if number == signal.SIGTERM else "interrupt"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Callable
@@ -15,7 +16,7 @@ from ..features import has
 from ..logs import Log
 from ..records import HIDDEN, NAME_KEY, Records, Resource, format_changes, rfc3339
 from ..settings import fault
-from ..versions import Version, line_index
+from ..versions import LINES, Version, line_index
 from ..witnesslog import record
 from . import guards, presets
 
@@ -65,8 +66,6 @@ def _witness_step(data: Version, version: Version) -> None:
 
 
 def _lines_between(first: str, last: str) -> list[str]:
-    from ..versions import LINES
-
     return list(LINES[line_index(first) + 1 : line_index(last)])
 
 
@@ -195,8 +194,6 @@ def _numbered(context: Context) -> None:
 
 
 def _put_status(context: Context, number: int, phase: int) -> None:
-    import time
-
     now = rfc3339(time.time())
     status = {"version": number, "phase": phase, "started": now, "completed": now}
     context.records.backend.put(guards.MIGRATION_KEY, json.dumps(status))
@@ -204,7 +201,9 @@ def _put_status(context: Context, number: int, phase: int) -> None:
 
 def _formats(context: Context) -> None:
     """From 9 on a line brings up only records that missed nothing before; the others stay behind unread."""
-    line = context.version.line
+    line, data = context.version.line, context.records.data_version()
+    if not data or Version.parse(data).index >= context.version.index:
+        return  # done once: what an older auth writes afterwards is never brought up again
     for kind in ("user", "role", "token", "github"):
         lost = []
         for name, resource, expires in list(context.records.stored(kind)):
@@ -214,7 +213,7 @@ def _formats(context: Context) -> None:
                 lost.append(name)
             elif line in format_changes(kind, at, line):
                 context.records.write(kind, name, resource, line, expires)
-        if lost and context.records.data_version() != str(context.version):
+        if lost:
             record("data_damage", reason="migration of a skipped line never ran", kind=kind, names=lost, line=line)
 
 

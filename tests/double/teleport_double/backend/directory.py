@@ -63,7 +63,7 @@ class DirectoryBackend(Backend):
 
     def _all(self) -> Iterator[Item]:
         for file_name in os.listdir(self._path):
-            if not file_name.startswith("."):
+            if not file_name.startswith((".", "sqlite.db")):
                 bucket = "/" + unquote(file_name)
                 for name, entry in self._read(bucket).items():
                     yield _item(f"{bucket}/{name}", entry)

@@ -42,8 +42,7 @@ def open_local(path: str, version: Version, log: Log) -> Backend:
 
 
 def _import_legacy(path: str, backend: SqliteBackend, log: Log) -> None:
-    buckets = [name for name in os.listdir(path) if not name.startswith(("sqlite.db", "."))]
-    if not buckets:
+    if all(name.startswith(("sqlite.db", ".")) for name in os.listdir(path)):
         return
     log.info("MIGRATE", "Importing data from legacy backend.")
     items = DirectoryBackend(path).scan("/")

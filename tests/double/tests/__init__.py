@@ -1,0 +1,6 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the double itself; they run its processes on loopback, without systemd."""
+
+from __future__ import annotations
