@@ -52,10 +52,16 @@ class ActionModule(ActionBase):
 
     @contextmanager
     def _nothing_logged(self) -> Iterator[None]:
-        """Keep the module's answer, which holds the raw configuration, out of -vvv and the target's system log."""
-        before = (self._play_context.no_log, self._task.no_log)
-        self._play_context.no_log = self._task.no_log = True
+        """Keep the module's answer, which holds the raw configuration, out of -vvv and the target's system log.
+
+        The connection has a play context of its own, and it is the connection that shows what it received.
+        """
+        holders = [self._task, self._play_context, self._connection._play_context]  # noqa: SLF001 - no public way
+        before = [holder.no_log for holder in holders]
+        for holder in holders:
+            holder.no_log = True
         try:
             yield
         finally:
-            self._play_context.no_log, self._task.no_log = before
+            for holder, value in zip(holders, before, strict=True):
+                holder.no_log = value

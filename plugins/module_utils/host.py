@@ -55,7 +55,6 @@ class Host:
     kill: Callable[[int, int], None] = os.kill
     timeout_program: str = ""
     proc: str = "/proc"
-    cgroups: str = "/sys/fs/cgroup"
     units: str = "/etc/systemd/system"
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -34,6 +34,9 @@ PROPERTIES = (
 
 _EXEC_RE = re.compile(r"\{ path=(?P<path>.*?) ; argv\[\]=(?P<argv>.*?) ; ignore_errors=")
 _NOT_SYSTEMD = ("not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection")
+# A line of /proc/PID/cgroup is "number:controllers:path"; systemd's own tree is the unified one or the one named so.
+_CGROUP_FIELDS = 3
+_SYSTEMD_TREES = ("", "name=systemd")
 _ENABLED = ("enabled", "enabled-runtime", "alias", "generated")
 
 
@@ -157,22 +160,21 @@ def kill(host: Host, name: str) -> None:
 def control_group_pids(host: Host, control_group: str) -> List[int]:
     """List the processes in a unit's control group, those in groups below it included.
 
-    The group lies in another tree with cgroup v2, with v1, and where both are mounted. A group that is gone is empty.
+    The processes are asked, not the control group's own files: where those are mounted differs between cgroup v1, v2,
+    both at once, and containers, while a process names its group in the same words as systemd.
     """
     if not control_group:
         return []
-    pids = set()
-    for tree in ("", "systemd", "unified"):
-        top = os.path.join(host.cgroups, tree, control_group.lstrip("/"))
-        for folder, _below, files in os.walk(top):
-            if "cgroup.procs" in files:
-                pids.update(_read_pids(os.path.join(folder, "cgroup.procs")))
-    return sorted(pids)
+    pids = [int(name) for name in os.listdir(host.proc) if name.isdigit()]
+    return sorted(pid for pid in pids if is_member(host, str(pid), control_group))
 
 
-def _read_pids(path: str) -> List[int]:
+def is_member(host: Host, process: str, control_group: str) -> bool:
+    """Whether a process (its number, or ``self``) lies in a control group or below it."""
     try:
-        with open(path, encoding="ascii") as source:
-            return [int(line) for line in source if line.strip().isdigit()]
+        with open(os.path.join(host.proc, process, "cgroup"), encoding="utf-8", errors="replace") as source:
+            entries = [line.rstrip("\n").split(":", 2) for line in source]
     except OSError:
-        return []
+        return False
+    groups = [entry[2] for entry in entries if len(entry) == _CGROUP_FIELDS and entry[1] in _SYSTEMD_TREES]
+    return any(group == control_group or group.startswith(control_group + "/") for group in groups)

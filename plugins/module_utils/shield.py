@@ -13,6 +13,7 @@ import os
 import signal
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE)
@@ -39,26 +40,22 @@ def _ignore(_number: int, _frame: Any) -> None:
     """Do nothing."""
 
 
-def is_inside(host: Host, unit: str) -> bool:
-    """Whether this process lies in the control group of the unit, and so would die with it."""
-    try:
-        with open(os.path.join(host.proc, "self", "cgroup"), encoding="utf-8") as source:
-            groups = [line.strip().split(":", 2)[-1] for line in source]
-    except OSError:
-        return False
-    return any(unit in group.split("/") for group in groups)
-
-
 def leave(host: Host, unit: str) -> bool:
     """Move this process out of the unit's control group, if it lies there; say whether it did.
 
     :raises HostError: when systemd does not do it; stopping the unit would kill this process half-way.
     """
-    if not is_inside(host, unit):
+    group = service.show(host, unit).control_group
+
+    def is_inside() -> bool:
+        return bool(group) and service.is_member(host, "self", group)
+
+    if not is_inside():
         return False
     pid = str(os.getpid())
-    done = host.run([*_START_SCOPE, f"lockstep-upgrade-{pid}.scope", "fail", "1", "PIDs", "au", "1", pid, "0"])
-    if done.status != 0 or not host.wait_until(lambda: not is_inside(host, unit), 5):
+    name = f"lockstep-upgrade-{pid}-{int(host.wall())}.scope"
+    done = host.run([*_START_SCOPE, name, "fail", "1", "PIDs", "au", "1", pid, "0"])
+    if done.status != 0 or not host.wait_until(lambda: not is_inside(), 5):
         raise HostError(
             f"this session runs inside {unit}, so restarting it would end the upgrade half-way, and systemd did not "
             f"give it a scope of its own: {done.text[:300] or 'no output'}. Nothing was stopped. Reach the host "

@@ -190,8 +190,9 @@ class Upgrade:
         if goes_on or entry.phase in (journal.PREPARED, journal.STOPPED):
             return
         self.record.note("undo_unfinished")
-        shield.leave(self._host, self._order.unit)
         try:
+            if entry.restart:
+                shield.leave(self._host, self._order.unit)
             Transaction(self._host, means, entry, self.record).undo()
         except (HostError, BackupError, OSError) as problem:
             raise UpgradeFailed(

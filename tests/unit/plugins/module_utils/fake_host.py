@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.readiness import
 
 START_LIMIT = 5
 UNIT = "teleport.service"
+GROUP = f"/system.slice/{UNIT}"
 
 
 class Killed(BaseException):
@@ -54,8 +56,7 @@ class FakeHost:
         self.versions_dir = root / "versions"
         self.units = root / "units"
         self.proc = root / "proc"
-        self.cgroups = root / "cgroup"
-        for folder in (self.bin_dir, self.units, self.proc, self.cgroups):
+        for folder in (self.bin_dir, self.units, self.proc):
             folder.mkdir()
         self.now = 1000.0
         self.log: list[str] = []
@@ -89,7 +90,6 @@ class FakeHost:
             sleep=self.sleep,
             kill=self.kill,
             proc=str(self.proc),
-            cgroups=str(self.cgroups),
             units=str(self.units),
         )
 
@@ -137,7 +137,7 @@ class FakeHost:
         (folder / "exe").symlink_to(target)
         (folder / "cmdline").write_bytes(f"{self.exec_path}\0start\0".encode())
         self.active_state, self.result, self.started = "active", "success", self.now
-        self.write_group()
+        self.join_group(self.pid)
         self.log.append(
             f"process of {Path(target).read_text().split()[1 if 'Enterprise' not in Path(target).read_text() else 2]}"
         )
@@ -162,22 +162,23 @@ class FakeHost:
 
     def forget_process(self) -> None:
         if self.pid:
-            for name in ("exe", "cmdline"):
-                (self.proc / str(self.pid) / name).unlink()
-            (self.proc / str(self.pid)).rmdir()
+            shutil.rmtree(self.proc / str(self.pid))
         self.pid = 0
-        self.write_group()
 
-    def write_group(self) -> None:
-        group = self.cgroups / "system.slice" / UNIT
-        group.mkdir(parents=True, exist_ok=True)
-        pids = [pid for pid in [self.pid, *self.leftovers] if pid]
-        (group / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
+    def leave_behind(self, pid: int) -> None:
+        """A process of the unit that its stop does not end."""
+        self.leftovers.append(pid)
+        self.join_group(pid)
+
+    def join_group(self, pid: int) -> None:
+        folder = self.proc / str(pid)
+        folder.mkdir(exist_ok=True)
+        (folder / "cgroup").write_text(f"2:cpu:/\n1:name=systemd:{GROUP}/below\n0::/\n")
 
     def kill(self, pid: int, number: int) -> None:
         self.log.append(f"kill {pid} {signal.Signals(number).name}")
-        self.leftovers = [left for left in self.leftovers if left != pid]
-        self.write_group()
+        self.leftovers.remove(pid)
+        shutil.rmtree(self.proc / str(pid))
 
     # -- commands
 
@@ -260,7 +261,7 @@ class FakeHost:
             "ExecMainStartTimestamp": "",
             "FragmentPath": "/etc/systemd/system/teleport.service",
             "Type": "simple",
-            "ControlGroup": f"/system.slice/{UNIT}" if self.pid or self.leftovers else "",
+            "ControlGroup": GROUP if self.pid or self.leftovers else "",
             "NeedDaemonReload": "yes" if self.needs_reload else "no",
             "ExecStart": f"{{ path={self.exec_path} ; argv[]={self.exec_path} start ; ignore_errors=no ; pid=0 }}",
         }

@@ -468,8 +468,7 @@ def test_slow_stop_that_ends_in_a_kill_is_noted(fake: FakeHost) -> None:
 
 
 def test_processes_that_outlive_the_unit_are_ended(fake: FakeHost) -> None:
-    fake.leftovers = [4711]
-    fake.write_group()
+    fake.leave_behind(4711)
     result = run(fake, make_order(fake))
     assert "kill 4711 SIGKILL" in fake.log
     assert "killed" in events(result)
