@@ -13,13 +13,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import artifacts, faults, hosts, podman
 from .deploy import deploy, reset
 from .digest import compare, digest_hosts
 from .errors import LabError
 from .image import ensure_images
-from .record import Lab, load_lab, override_versions, save_lab
+from .record import Lab, change_lab, load_lab, save_lab, with_knobs
 from .settings import Settings, read_settings
 from .shell import run
 from .topology import parse_topology, read_topology
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="[HOST=|CLUSTER=]X.Y.Z",
             help="instead of the topology's versions",
         )
+        commands.choices[name].add_argument("--knobs", type=_json_object, help="settings of the double, a JSON object")
     commands.add_parser("down", help="remove everything the lab started")
     commands.add_parser("status", help="the hosts, their addresses and Teleport's state on them")
     execute = commands.add_parser("exec", help="run a command on a host, past its network")
@@ -97,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(found).__name__}, not an object")
+    return found
+
+
 def _install(_settings: Settings, _arguments: argparse.Namespace) -> int:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     if os.geteuid() != 0:
@@ -114,7 +123,7 @@ def _image(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 
 def _up(settings: Settings, arguments: argparse.Namespace) -> int:
-    data = read_topology(arguments.topology)
+    data = with_knobs(read_topology(arguments.topology), arguments.knobs)
     name = Path(arguments.topology).stem
     topology = parse_topology(name, data, arguments.version)
     started = time.monotonic()
@@ -137,8 +146,7 @@ def _keep_nothing_half_done(settings: Settings) -> None:
 
 
 def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:
-    lab = override_versions(settings, arguments.version) if arguments.version else load_lab(settings)
-    return _deploy_on(settings, lab)
+    return _deploy_on(settings, change_lab(settings, arguments.version, arguments.knobs))
 
 
 def _deploy_on(settings: Settings, lab: Lab) -> int:
@@ -149,7 +157,7 @@ def _deploy_on(settings: Settings, lab: Lab) -> int:
 
 
 def _reset(settings: Settings, arguments: argparse.Namespace) -> int:
-    lab = override_versions(settings, arguments.version) if arguments.version else load_lab(settings)
+    lab = change_lab(settings, arguments.version, arguments.knobs)
     started = time.monotonic()
     reset(settings, lab)
     print(f"reset and ready in {time.monotonic() - started:.1f} s")

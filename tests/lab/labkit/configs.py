@@ -9,6 +9,7 @@ without anybody editing it on the way.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from .record import Lab
@@ -19,6 +20,7 @@ TRUST_TOKEN = "lab-trust-token"
 DIAG_ADDRESS = "127.0.0.1:3000"
 # `diag_addr` in teleport.yaml is an unknown key to anything older.
 DIAG_IN_CONFIG_SINCE = (4, 3)
+KNOBS = "/etc/teleport-double.json"
 ETCD_CERTIFICATES = "/etc/teleport-etcd"
 PROXY_PORTS = (3023, 3024, 3080)
 # A host of the lab may not make mount namespaces, which the distribution's unit wants for its log socket.
@@ -40,6 +42,8 @@ def teleport_files(lab: Lab, host: Host, unit: str, etcd_files: dict[str, bytes]
         FileSpec("/etc/teleport.yaml", teleport_config(lab, host).encode(), 0o600),
         FileSpec("/etc/systemd/system/teleport.service", teleport_unit(unit, host.version).encode()),
     ]
+    if lab.topology.knobs:
+        files.append(FileSpec(KNOBS, json.dumps(lab.topology.knobs).encode()))
     if "auth" in host.services and lab.topology.clusters[host.cluster].backend == "etcd":
         names = {"client.crt": 0o644, "client.key": 0o600, "ca.crt": 0o644}
         files += [FileSpec(f"{ETCD_CERTIFICATES}/{name}", etcd_files[name], mode) for name, mode in names.items()]

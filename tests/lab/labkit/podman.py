@@ -168,8 +168,8 @@ def run_script(
 def remove_all(settings: Settings) -> list[str]:
     """Remove every container and the network of this lab, in whatever state; returns the containers' names.
 
-    podman gives up on a container that ends by itself while it is about to be killed, hence the attempts. Raises LabError
-    when some are left after the last one.
+    podman gives up on a container that ends by itself while it is about to be killed, hence the attempts.
+    Raises LabError when some are left after the last one.
     """
     env = podman_env(settings)
     names = containers(settings)

@@ -63,12 +63,19 @@ def load_lab(settings: Settings) -> Lab:
     return plan_lab(topology, record["subnet"])
 
 
-def override_versions(settings: Settings, overrides: Sequence[str]) -> Lab:
-    """Change the versions that the next deployment of the running lab installs; returns the lab as it is then."""
+def change_lab(settings: Settings, overrides: Sequence[str], knobs: Mapping[str, Any] | None) -> Lab:
+    """Change what the next deployment of the running lab installs, where something is given; returns the lab then."""
     record = _read(settings.lab_file, settings.name)
-    parse_topology(record["name"], record["topology"], overrides)
-    save_lab(settings, record["topology"], record["name"], overrides, record["subnet"])
+    data = with_knobs(record["topology"], knobs)
+    versions = overrides or record["overrides"]
+    parse_topology(record["name"], data, versions)
+    save_lab(settings, data, record["name"], versions, record["subnet"])
     return load_lab(settings)
+
+
+def with_knobs(data: Mapping[str, Any], knobs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A topology's data with its knobs replaced, unless there are none to replace them with."""
+    return dict(data) if knobs is None else {**data, "knobs": dict(knobs)}
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Topology:
-    """A checked description: every host has its version, every cluster an auth host and, for etcd, a place for it."""
+    """A checked description: every host has its version, every cluster an auth host and, for etcd, a place for it.
+
+    ``knobs`` are the settings of the Teleport double on all hosts (tests/double/README.md); none by default.
+    """
 
     name: str
     clusters: dict[str, Cluster]
     hosts: tuple[Host, ...]
     edition: str = "community"
+    knobs: dict[str, Any] = field(default_factory=dict)
 
     def of_cluster(self, cluster: str, service: str) -> list[Host]:
         """The hosts of a cluster that run a service, in the topology's order."""
@@ -120,7 +124,7 @@ def parse_topology(name: str, data: Mapping[str, Any], overrides: Sequence[str] 
 
 
 def _parse(name: str, data: Mapping[str, Any], overrides: Sequence[str]) -> Topology:
-    _check_keys("topology", data, {"description", "version", "edition", "clusters", "hosts"})
+    _check_keys("topology", data, {"description", "version", "edition", "knobs", "clusters", "hosts"})
     wanted = _parse_overrides(overrides)
     clusters = {key: _cluster(key, value) for key, value in data.get("clusters", {}).items()}
     default = wanted.pop("", None)
@@ -131,7 +135,7 @@ def _parse(name: str, data: Mapping[str, Any], overrides: Sequence[str]) -> Topo
         written = host.version or (cluster.version if cluster else "") or data.get("version", "")
         chosen = wanted.get(host.name) or wanted.get(host.cluster) or default or written
         hosts.append(replace(host, version=chosen) if host.services else host)
-    topology = Topology(name, clusters, tuple(hosts), edition=data.get("edition", "community"))
+    topology = Topology(name, clusters, tuple(hosts), data.get("edition", "community"), data.get("knobs", {}))
     _check(topology, set(wanted))
     return topology
 

@@ -22,7 +22,7 @@ from ansible_collections.lockstep.teleport.tests.lab.labkit.configs import (
 )
 from ansible_collections.lockstep.teleport.tests.lab.labkit.errors import LabError
 from ansible_collections.lockstep.teleport.tests.lab.labkit.inventory import control_path_dir, group_name, inventory
-from ansible_collections.lockstep.teleport.tests.lab.labkit.record import Lab, plan_lab
+from ansible_collections.lockstep.teleport.tests.lab.labkit.record import Lab, change_lab, load_lab, plan_lab, save_lab
 from ansible_collections.lockstep.teleport.tests.lab.labkit.settings import read_settings
 from ansible_collections.lockstep.teleport.tests.lab.labkit.topology import parse_topology, read_topology
 
@@ -146,3 +146,29 @@ def test_the_balancer_serves_every_proxy_on_every_port() -> None:
     for port in (3023, 3024, 3080):
         for proxy in ("proxy1", "proxy2"):
             assert f"  server {proxy} {ha.address(proxy)}:{port}\n" in text
+
+
+def test_knobs_reach_every_host_that_runs_teleport() -> None:
+    data = {**read_topology("sqlite-small"), "knobs": {"time_scale": 0.5}}
+    small = plan_lab(parse_topology("t", data), "10.231.9.0/24")
+    files = {file.path: file.content for file in teleport_files(small, small.topology.host("agent1"), UNIT, {})}
+    assert json.loads(files["/etc/teleport-double.json"]) == {"time_scale": 0.5}
+    plain = lab("sqlite-small")
+    assert len(teleport_files(plain, plain.topology.host("agent1"), UNIT, {})) == len(files) - 1
+
+
+def test_a_reset_may_change_versions_and_knobs_and_keeps_what_it_does_not_name(tmp_path: Path) -> None:
+    settings = read_settings({"LAB_STATE": str(tmp_path)})
+    save_lab(settings, read_topology("sqlite-small"), "sqlite-small", ["15.1.0"], "10.231.9.0/24")
+    changed = change_lab(settings, ["agent1=14.0.0"], {"time_scale": 0.5}).topology
+    assert (changed.host("agent1").version, changed.knobs) == ("14.0.0", {"time_scale": 0.5})
+    kept = change_lab(settings, [], None).topology
+    assert kept == changed == load_lab(settings).topology
+    with pytest.raises(LabError, match="neither a host nor a cluster"):
+        change_lab(settings, ["agent9=14.0.0"], None)
+    assert load_lab(settings).topology == changed
+
+
+def test_without_a_lab_the_message_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"is not up .* run `lab\.py up TOPOLOGY`"):
+        load_lab(read_settings({"LAB_STATE": str(tmp_path)}))
