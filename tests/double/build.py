@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -24,9 +25,10 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import yaml
 
@@ -228,9 +230,7 @@ def build_broken(release: Release, launcher: bytes, bundle: bytes, out: Path) ->
     write(folder / "not-a-program", name, tarball(garbage))
 
 
-def _stamped(
-    release: Release, wrong: Release, launcher: bytes, bundle: bytes
-) -> list[tuple[str, bytes, int]]:
+def _stamped(release: Release, wrong: Release, launcher: bytes, bundle: bytes) -> list[tuple[str, bytes, int]]:
     """The right names with another version's binaries inside."""
     kept = [entry for entry in members(release, launcher, bundle) if not entry[0].endswith(tuple(tools(release)))]
     wrong_stamp = {**stamp("teleport", release), "version": "5.0.0" if release.version != "5.0.0" else wrong.version}
@@ -281,8 +281,12 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--versions", nargs="*", default=None, help="X.Y.Z, X.Y.Z-ent, X.Y.Z-ent-fips; default: the catalogue")
-    parser.add_argument("--broken", nargs="*", default=["5.2.5", "17.7.20"], help="versions to build broken artefacts of")
+    parser.add_argument(
+        "--versions", nargs="*", default=None, help="X.Y.Z, X.Y.Z-ent, X.Y.Z-ent-fips; default: the catalogue"
+    )
+    parser.add_argument(
+        "--broken", nargs="*", default=["5.2.5", "17.7.20"], help="versions to build broken artefacts of"
+    )
     parser.add_argument("--launcher", choices=("elf", "script"), default="elf")
     parser.add_argument("--unpacked", action="store_true", help="write folders instead of tarballs")
     arguments = parser.parse_args()

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -11,6 +12,7 @@ Port 0 picks a free one; the first line on stdout is ``serving DIR at http://ADD
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import sys
@@ -33,12 +35,17 @@ class ArtefactHandler(SimpleHTTPRequestHandler):
         self.send_error(404, "Not Found")
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        line = {"at": round(time.time(), 3), "client": self.client_address[0], "method": self.command, "path": self.path}
+        line = {
+            "at": round(time.time(), 3),
+            "client": self.client_address[0],
+            "method": self.command,
+            "path": self.path,
+        }
         with _LOCK:
             self.log_stream.write(json.dumps({**line, "status": int(str(getattr(code, "value", code)))}) + "\n")
             self.log_stream.flush()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_args: object) -> None:
         """Only requests are logged."""
 
 
@@ -60,10 +67,8 @@ def main() -> int:
     server = make_server(arguments.folder, arguments.bind, arguments.port, stream)
     address, port = server.server_address[:2]
     print(f"serving {arguments.folder} at http://{address!s}:{port}", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

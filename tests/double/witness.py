@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -14,9 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 Event = dict[str, Any]
 VIOLATIONS = ("overlaps", "rejected_peers", "skipped_lines", "downgrades", "data_damage", "refused_starts")
@@ -129,7 +131,12 @@ def overlaps(found: list[Interval]) -> list[Event]:
                 pair = [{"host": one.host, "version": one.version} for one in (first, second)]
                 lines = {_line(first.version), _line(second.version)}
                 clashes.append(
-                    {"backend": first.backend, "auths": pair, "seconds": round(together, 3), "lines_differ": len(lines) > 1}
+                    {
+                        "backend": first.backend,
+                        "auths": pair,
+                        "seconds": round(together, 3),
+                        "lines_differ": len(lines) > 1,
+                    }
                 )
     return clashes
 

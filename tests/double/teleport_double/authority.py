@@ -16,7 +16,6 @@ import secrets
 import time
 import uuid
 from itertools import zip_longest
-from typing import Any
 
 from .features import has
 from .records import Resource, rfc3339
@@ -198,7 +197,7 @@ def shown_rotation(rotation: Resource | None, version: Version) -> Resource:
     shown: Resource = {"current_id": "", "started": ZERO_TIME}
     if has(version, "idle_grace_period_shown"):
         shown["grace_period"] = "0s"
-    schedule = {name: ZERO_TIME for name in ("update_clients", "update_servers", "standby")}
+    schedule = dict.fromkeys(("update_clients", "update_servers", "standby"), ZERO_TIME)
     shown.update({"last_rotated": ZERO_TIME, "schedule": schedule})
     if rotation:
         visible = {key: value for key, value in rotation.items() if not key.startswith("double_")}
@@ -230,7 +229,7 @@ def _moved(
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     if phase == "init":
         return active, [new_key()]
-    if phase == "update_clients" or phase == "rollback" and current != "init":
+    if phase == "update_clients" or (phase == "rollback" and current != "init"):
         return trusted[:1], active
     if phase == "standby":
         return active[:1], []
@@ -244,7 +243,8 @@ def _next_rotation(rotation: Resource, phase: str) -> Resource:
     started = now if phase == "init" else rotation["double_started"]
     third = GRACE_SECONDS / 3
     schedule = {
-        name: rfc3339(started + third * (n + 1)) for n, name in enumerate(("update_clients", "update_servers", "standby"))
+        name: rfc3339(started + third * (n + 1))
+        for n, name in enumerate(("update_clients", "update_servers", "standby"))
     }
     return {
         "state": "in_progress",

@@ -9,7 +9,10 @@ from .errors import CommandError
 from .flags import Command, Parser
 from .identity import Identity
 
-COMMANDS = (Command(("version",), "Print the version of your tbot binary."), Command(("help",), "Show help.", operands=-1))
+COMMANDS = (
+    Command(("version",), "Print the version of your tbot binary."),
+    Command(("help",), "Show help.", operands=-1),
+)
 
 
 def main(argv: list[str], identity: Identity) -> int:

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import yaml
 
@@ -30,7 +31,9 @@ _GLOBAL = frozenset(("config", "auth-server", "identity"))
 _SWITCH = frozenset(("debug", "insecure"))
 
 
-def _command(words: str, about: str, valued: str = "", switches: str = "", since: str = "", operands: int = 0) -> Command:
+def _command(
+    words: str, about: str, valued: str = "", switches: str = "", since: str = "", operands: int = 0
+) -> Command:
     return Command(
         tuple(words.split()),
         about,
@@ -60,8 +63,20 @@ COMMANDS = (
     _command("auth sign", "Create an identity file(s) for a given user", "user host out format ttl", "overwrite"),
     _command("auth export", "Export public cluster (CA) keys to stdout", "type fingerprint", "keys"),
     _command("inventory status", "Show inventory status summary", "format", "connected", since="inventory"),
-    _command("inventory ls", "List Teleport instances", "format older-than newer-than exact-version services upgrader", "", "inventory"),
-    _command("inventory list", "List Teleport instances", "format older-than newer-than exact-version services upgrader", "", "inventory"),
+    _command(
+        "inventory ls",
+        "List Teleport instances",
+        "format older-than newer-than exact-version services upgrader",
+        "",
+        "inventory",
+    ),
+    _command(
+        "inventory list",
+        "List Teleport instances",
+        "format older-than newer-than exact-version services upgrader",
+        "",
+        "inventory",
+    ),
 )
 
 
@@ -89,7 +104,11 @@ class Client:
                 raise CommandError(error.text) from None
             except OSError as error:
                 if time.monotonic() > deadline or not isinstance(error, ConnectionRefusedError):
-                    reason = "EOF" if str(error) == "EOF" else f"dial tcp {address[0]}:{address[1]}: connect: connection refused"
+                    reason = (
+                        "EOF"
+                        if str(error) == "EOF"
+                        else f"dial tcp {address[0]}:{address[1]}: connect: connection refused"
+                    )
                     raise self._unreachable(reason) from None
                 pause(0.5)
                 deadline -= 1.0
@@ -138,9 +157,9 @@ def unreachable(version: Version, shown: str, reason: str, now: float) -> Comman
 
 def main(argv: list[str], identity: Identity) -> int:
     """Run the command; the exit status."""
-    parsed = Parser("tctl", identity.version, COMMANDS, {"c": "config", "d": "debug", "f": "filename", "i": "identity", "o": "out"}).parse(
-        _short_force(argv[1:])
-    )
+    parsed = Parser(
+        "tctl", identity.version, COMMANDS, {"c": "config", "d": "debug", "f": "filename", "i": "identity", "o": "out"}
+    ).parse(_short_force(argv[1:]))
     words = parsed.command.words
     if words == ("version",):
         print(identity.version_line)
@@ -167,7 +186,12 @@ def _short_force(argv: list[str]) -> list[str]:
 
 def _refuse_future_flags(parsed: Parsed, version: Version) -> None:
     words = " ".join(parsed.command.words)
-    needed = {"status": "status_format_flag", "users ls": "tokens_json", "tokens ls": "tokens_json", "tokens add": "token_join_method"}
+    needed = {
+        "status": "status_format_flag",
+        "users ls": "tokens_json",
+        "tokens ls": "tokens_json",
+        "tokens add": "token_join_method",
+    }
     if parsed.given("format") and words in needed and not has(version, needed[words]):
         text = Parser("tctl", version, COMMANDS, {})._unknown("--format")
         raise text
@@ -220,7 +244,9 @@ def _nodes_ls(client: Client, _parsed: Parsed, _version: Version) -> str:
 
 
 def _nodes_add(client: Client, parsed: Parsed, _version: Version) -> str:
-    answer = client.ask("tokens_add", type=parsed.last("roles", "node"), value=parsed.last("token"), ttl=_seconds(parsed, 1800))
+    answer = client.ask(
+        "tokens_add", type=parsed.last("roles", "node"), value=parsed.last("token"), ttl=_seconds(parsed, 1800)
+    )
     return views.invite(answer, parsed.last("roles", "node"))
 
 

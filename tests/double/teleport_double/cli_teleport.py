@@ -18,8 +18,21 @@ from .logs import Log
 from .settings import fault
 
 _START_VALUED = frozenset(
-    ("config", "diag-addr", "pid-file", "bootstrap", "roles", "token", "auth-server", "nodename", "labels", "ca-pin")
-    + ("advertise-ip", "listen-ip", "config-string")
+    [
+        "config",
+        "diag-addr",
+        "pid-file",
+        "bootstrap",
+        "roles",
+        "token",
+        "auth-server",
+        "nodename",
+        "labels",
+        "ca-pin",
+        "advertise-ip",
+        "listen-ip",
+        "config-string",
+    ]
 )
 _START_SWITCHES = frozenset(("insecure", "debug", "permit-user-env", "insecure-no-tls", "skip-version-check", "fips"))
 COMMANDS = (
@@ -49,7 +62,11 @@ def main(argv: list[str], identity: Identity) -> int:
 
 def _refuse_future_flags(parsed: Parsed, identity: Identity) -> None:
     """Flags that a later version brought do not exist yet."""
-    for flag, feature in (("raw", "raw_version"), ("test", "configure_test"), ("skip-version-check", "refuses_older_auth")):
+    for flag, feature in (
+        ("raw", "raw_version"),
+        ("test", "configure_test"),
+        ("skip-version-check", "refuses_older_auth"),
+    ):
         if parsed.given(flag) and not has(identity.version, feature):
             raise CommandError(f"unknown long flag '--{flag}'")
 
@@ -75,7 +92,7 @@ def _configure(parsed: Parsed, identity: Identity) -> int:
 def _sample() -> str:
     return (
         "#\n# A Sample Teleport configuration file.\n#\nteleport:\n"
-        f"  nodename: {socket.gethostname()}\n  data_dir: /var/lib/teleport\n  log:\n    output: stderr\n    severity: INFO\n"
+        f"  nodename: {socket.gethostname()}\n  data_dir: /var/lib/teleport\n  log:\n    output: stderr\n"
         'auth_service:\n  enabled: "yes"\n  listen_addr: 0.0.0.0:3025\n'
         'ssh_service:\n  enabled: "yes"\nproxy_service:\n  enabled: "yes"\n'
     )

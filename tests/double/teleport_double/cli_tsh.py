@@ -43,7 +43,9 @@ def main(argv: list[str], identity: Identity) -> int:
         print(identity.version_line)
         return 0
     if not parsed.given("identity"):
-        raise CommandError("Not logged in." if name == "status" else "there is no local keystore, there is no local keystore")
+        raise CommandError(
+            "Not logged in." if name == "status" else "there is no local keystore, there is no local keystore"
+        )
     credentials = _credentials(parsed.last("identity"))
     if name == "status":
         print(f"> Profile URL:  {parsed.last('proxy')}\n  Logged in as: {credentials['claims']['user']}")
@@ -74,7 +76,9 @@ class Proxy:
         self._insecure = parsed.given("insecure") or parsed.given("client")
         self._identity = identity
         if self._insecure and identity.version.major < 7:
-            sys.stderr.write(f"WARNING: You are using insecure connection to SSH proxy https://{parsed.last('proxy')}\n")
+            sys.stderr.write(
+                f"WARNING: You are using insecure connection to SSH proxy https://{parsed.last('proxy')}\n"
+            )
 
     def ask(self, request: Message) -> Wire:
         """Send a request to the proxy's SSH port; raises CommandError."""

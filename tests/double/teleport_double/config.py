@@ -42,7 +42,7 @@ class Config:
         value = self.section(service).get("enabled")
         if value is None:
             return service in ("auth_service", "ssh_service", "proxy_service") and (
-                not self.raw or service in self.raw or service == "ssh_service" and "ssh_service" not in self.raw
+                not self.raw or service in self.raw or (service == "ssh_service" and "ssh_service" not in self.raw)
             )
         return value is True or str(value).lower() in ("yes", "true", "on", "1", "y")
 
@@ -176,7 +176,9 @@ def parse(text: str, version: Version) -> dict[str, Any]:
         first = str(error).splitlines()[0]
         raise CommandError(_wrapped(version, f"yaml: {first}")) from None
     if not isinstance(raw, dict):
-        raise CommandError(_wrapped(version, f"yaml: unmarshal errors:  line 1: cannot unmarshal into config.FileConfig"))
+        raise CommandError(
+            _wrapped(version, "yaml: unmarshal errors:  line 1: cannot unmarshal into config.FileConfig")
+        )
     unknown = list(_unknown_keys(root, version))
     if unknown:
         raise CommandError(_unknown_text(unknown, version))
@@ -203,7 +205,7 @@ def _unknown_keys(root: Any, version: Version) -> list[tuple[str, int, str]]:
     unknown: list[tuple[str, int, str]] = []
     for key_node, value_node in getattr(root, "value", None) or []:
         section = known.get(key_node.value)
-        if section is None or isinstance(section, list) and not _within(version, section):
+        if section is None or (isinstance(section, list) and not _within(version, section)):
             unknown.append((key_node.value, key_node.start_mark.line + 1, "FileConfig"))
         elif isinstance(section, dict) and isinstance(value_node, yaml.MappingNode):
             unknown.extend(_unknown_in(value_node, section, _STRUCTS[key_node.value], version))
@@ -228,10 +230,11 @@ def _within(version: Version, bounds: list[str | None]) -> bool:
 def _check_values(raw: dict[str, Any], version: Version) -> None:
     """Settings that make an auth refuse to start, per line."""
     auth = raw.get("auth_service") or {}
-    second_factor = (auth.get("authentication") or {}).get("second_factor")
-    if has(version, "refuses_second_factor_off") and second_factor in ("off", False, "optional"):
-        if not os.environ.get("TELEPORT_ALLOW_NO_SECOND_FACTOR") or version.major > 16:
-            raise CommandError("initialization failed\nmulti-factor authentication is required, set second_factor")
+    factorless = (auth.get("authentication") or {}).get("second_factor") in ("off", False, "optional")
+    runs = Config("", raw).enabled("auth_service")
+    waived = version.major == 16 and os.environ.get("TELEPORT_ALLOW_NO_SECOND_FACTOR")
+    if factorless and runs and not waived and has(version, "refuses_second_factor_off"):
+        raise CommandError("initialization failed\nmulti-factor authentication is required, set second_factor")
     for section in ("auth_service", "proxy_service"):
         if has(version, "refuses_assist") and (raw.get(section) or {}).get("assist"):
             raise CommandError(f"{section}.assist: the Assist feature was removed, delete it from the configuration")

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Callable
 
 from .features import has
 from .identity import Identity
@@ -68,7 +69,7 @@ def serve(sock: socket.socket, diagnostics: Diagnostics) -> None:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_args: object) -> None:
             """A diagnostic request leaves no trace in the log."""
 
     run_http(sock, Handler)
@@ -87,7 +88,6 @@ def run_http(sock: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None
     server.socket.close()
     server.socket = sock
     server.server_address = sock.getsockname()
-    try:
+    # the socket may be closed under us: this process is draining then
+    with contextlib.suppress(OSError, ValueError):
         server.serve_forever(poll_interval=0.2)
-    except (OSError, ValueError):
-        pass  # the socket was closed under us: this process is draining

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
 from .versions import Version, bound
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_table(name: str) -> dict[str, Any]:
     """A JSON table of the package, e.g. ``features``."""
     raw = pkgutil.get_data(__package__, f"data/{name}.json")

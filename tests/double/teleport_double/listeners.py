@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import threading
-from typing import Callable
+from collections.abc import Callable
 
 from .errors import CommandError
 from .logs import Log
@@ -62,7 +62,7 @@ def _bind(address: tuple[str, int], kind: str, text: str, log: Log) -> socket.so
         sock.close()
         reason = "bind: address already in use" if error.errno == 98 else f"bind: {error.strerror}"
         message = f"PID: {os.getpid()} Failed to bind to address {text}: listen tcp {text}: {reason}, exiting."
-        log.error("AUTH:1", message)
+        log.failure("AUTH:1", message)
         raise CommandError(f"initialization failed\nlisten tcp {text}: {reason}") from None
     return sock
 

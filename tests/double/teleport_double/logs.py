@@ -31,7 +31,7 @@ class Log:
         """What looks odd and goes on."""
         self._write("WARNING", component, message)
 
-    def error(self, component: str, message: str) -> None:
+    def failure(self, component: str, message: str) -> None:
         """What failed."""
         self._write("ERROR", component, message)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from .errors import CommandError, report
 from .identity import Identity
@@ -26,7 +27,7 @@ def main(argv: list[str], stamp: str | bytes) -> int:
         return 1
 
 
-def _tool(name: str):  # type: ignore[no-untyped-def]
+def _tool(name: str) -> Callable[[list[str], Identity], int]:
     # imported one by one: a version or a status must not pay for the services
     if name == "teleport":
         from .cli_teleport import main as teleport

@@ -36,6 +36,7 @@ from .wire import Message
 from .witnesslog import record
 
 SERVICES = (("auth_service", "auth"), ("proxy_service", "proxy"), ("ssh_service", "agent"))
+COMPONENTS = {"auth": "auth", "proxy": "proxy", "agent": "node"}
 ALIVE_SECONDS = 2.0
 
 
@@ -57,7 +58,7 @@ class Process:
     identity: Identity
     options: Options
     log: Log
-    fatal: "queue.Queue[tuple[str, str]]" = field(default_factory=queue.Queue)
+    fatal: queue.Queue[tuple[str, str]] = field(default_factory=queue.Queue)
 
     def __post_init__(self) -> None:
         self.version = self.identity.version
@@ -81,6 +82,8 @@ class Process:
         if fault(self.version, "crash_at_start"):
             pause(0.2)
             raise CommandError("initialization failed\nthis version was told to crash at start")
+        for service in self.services:
+            self.readiness.expect(COMPONENTS[service])
         self._slow_start()
         self.host_uuid = self._read_host_uuid()
         self.store = open_local(os.path.join(self.config.data_dir, "proc"), self.version, self.log)
@@ -113,7 +116,7 @@ class Process:
         diagnostics = diag.Diagnostics(self.identity, self.readiness, self._registered)
         threading.Thread(target=diag.serve, args=(sock, diagnostics), daemon=True).start()
 
-    def _registered(self) -> "Counter[str]":
+    def _registered(self) -> Counter[str]:
         counts: Counter[str] = Counter()
         if self.auth is not None:
             for resource in self.auth.records.list("node"):
@@ -121,7 +124,6 @@ class Process:
         return counts
 
     def _start_auth(self) -> None:
-        self.readiness.expect("auth")
         records, self.store, cluster = prepare(self.config, self.version, self.log)
         pause(newest(load_table("migrations")["startup_seconds"]["auth"], self.version))
         self.auth = AuthService(self.config, records, cluster, self.host_uuid, self.log)
@@ -142,7 +144,8 @@ class Process:
         claims = {"uuid": self.host_uuid, "role": "Admin", "cluster": self.auth.cluster}
 
         def reissue() -> None:
-            assert self.auth is not None and self.store is not None
+            assert self.auth is not None
+            assert self.store is not None
             signed = authority.sign(self.auth.ca("host"), claims)
             self.store.put("/ids/admin/current", json.dumps(signed))
             self.store.put("/states/admin/state", json.dumps({"version": str(self.version)}))

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 from .backend.base import Backend
 from .features import has, load_table
@@ -151,7 +152,11 @@ class Records:
             record(
                 "data_damage",
                 reason="written by an older auth into migrated data",
-                **{"kind": kind, "name": name, "version": str(self.version), "data": data, "missed": missed},
+                kind=kind,
+                name=name,
+                version=str(self.version),
+                data=data,
+                missed=missed,
             )
 
 

@@ -49,9 +49,9 @@ def fault(version: Version, name: str) -> Any:
         raise ValueError(f"unknown fault {name!r}, known are {', '.join(FAULTS)}")
     for entry in _read().get("faults", []):
         named = entry.get("versions")
-        if named is None or str(version) in named or version.line in named:
-            if entry.get(name) not in (None, False):
-                return entry[name]
+        meant = named is None or str(version) in named or version.line in named
+        if meant and entry.get(name) not in (None, False):
+            return entry[name]
     return None
 
 

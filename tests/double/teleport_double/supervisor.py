@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from .errors import CommandError, report
 from .listeners import PASSED_ENV
@@ -138,13 +138,15 @@ class Supervisor:
 
     def _fatal(self, service: str, reason: str) -> int:
         self._log.warn("PROC:1", f"Teleport process has exited with error: {reason} service:{service}")
-        self._log.error("PROC:1", f"Critical service {service} has exited with error {reason}, aborting.")
+        self._log.failure("PROC:1", f"Critical service {service} has exited with error {reason}, aborting.")
         self._process.stop(hang_up=True)
         report(CommandError(reason), self._process.version)
         return self._exit(1, reason)
 
     def _exit(self, status: int, reason: str) -> int:
-        record("exit", version=str(self._process.version), status=status, reason=reason, services=self._process.services)
+        record(
+            "exit", version=str(self._process.version), status=status, reason=reason, services=self._process.services
+        )
         return status
 
     # --- graceful restart --------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ class Supervisor:
         try:
             pid = os.posix_spawn(_resolved(path), self._argv, environment, setsigmask=(), setsigdef=_NUMBERS)
         except OSError as error:
-            self._log.error("PROC:1", f"Failed to fork: fork/exec {path}: {error.strerror}.")
+            self._log.failure("PROC:1", f"Failed to fork: fork/exec {path}: {error.strerror}.")
             os.close(read)
             return False
         finally:
@@ -185,7 +187,7 @@ class Supervisor:
                     time.sleep(max(0.0, deadline - time.monotonic()))
         finally:
             os.close(read)
-        self._log.error("PROC:1", f"Child process {pid} did not signal success.")
+        self._log.failure("PROC:1", f"Child process {pid} did not signal success.")
         record("reload_failed", version=str(self._process.version), child=pid)
         return False
 

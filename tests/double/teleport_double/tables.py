@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
@@ -26,7 +27,7 @@ def headless(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths)) + " \n"
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " \n"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -56,10 +56,9 @@ def resolve(reference: str, version: Version) -> tuple[str, str]:
     kind, feature = ALIASES.get(alias, ("", "unknown"))
     if kind and (not feature or has(version, feature)):
         return kind, name
-    if alias == "cap" or alias == "cluster_auth_preference" and has(version, "get_namespace"):
+    if alias == "cap" or (alias == "cluster_auth_preference" and has(version, "get_namespace")):
         raise CommandError("'cluster_auth_preference' is not supported")
     if not has(version, "resource_hint"):
         raise CommandError(f"unsupported resource: {alias}")
-    raise CommandError(
-        f"unsupported resource: \"{alias}\" - resources should be expressed as 'type/name', for example 'connector/github'"
-    )
+    hint = "resources should be expressed as 'type/name', for example 'connector/github'"
+    raise CommandError(f'unsupported resource: "{alias}" - {hint}')

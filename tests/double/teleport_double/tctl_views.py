@@ -99,8 +99,12 @@ def users(found: list[Resource], version: Version, form: str) -> str:
     if form == "json":
         return to_json(found or None, indent=2)
     roles = has(version, "users_ls_roles")
-    cells = [(u["metadata"]["name"], u["spec"]["roles"] if roles else u["spec"]["traits"].get("logins", [])) for u in found]
-    return table(["User", "Roles" if roles else "Allowed logins"], [[name, ",".join(values)] for name, values in sorted(cells)])
+    cells = [
+        (u["metadata"]["name"], u["spec"]["roles"] if roles else u["spec"]["traits"].get("logins", [])) for u in found
+    ]
+    return table(
+        ["User", "Roles" if roles else "Allowed logins"], [[name, ",".join(values)] for name, values in sorted(cells)]
+    )
 
 
 def tokens(answer: Resource, version: Version, form: str) -> str:
@@ -172,7 +176,12 @@ def inventory_list(rows: list[Resource], form: str) -> str:
 
 
 def _instance(name: str, entry: Resource) -> Resource:
-    spec = {"version": entry["version"], "services": entry["services"], "hostname": entry["host"], "last_seen": rfc3339(time.time())}
+    spec = {
+        "version": entry["version"],
+        "services": entry["services"],
+        "hostname": entry["host"],
+        "last_seen": rfc3339(time.time()),
+    }
     return {"kind": "instance", "version": "v1", "metadata": {"name": name}, "spec": spec}
 
 
@@ -182,8 +191,13 @@ def inventory_status(rows: list[Resource], form: str) -> str:
     versions = Counter(ids.values())
     services = Counter(row["service"] for row in rows)
     if form == "json":
-        counts = {"VersionCounts": dict(versions), "UpgraderCounts": {}, "ServiceCounts": dict(services), "InstanceCount": len(ids)}
+        counts = {
+            "VersionCounts": dict(versions),
+            "UpgraderCounts": {},
+            "ServiceCounts": dict(services),
+            "InstanceCount": len(ids),
+        }
         return to_json(counts) + "\n"
     lines = ["Versions:"] + [f"  v{name}: {count}" for name, count in sorted(versions.items())]
     lines += ["Services:"] + [f"  {name}: {count}" for name, count in sorted(services.items())]
-    return "\n".join(lines + [f"Total Instances: {len(ids)}"]) + "\n"
+    return "\n".join([*lines, f"Total Instances: {len(ids)}"]) + "\n"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import total_ordering
 
-LINES = ("3.2", "4.0", "4.1", "4.2", "4.3", "4.4") + tuple(str(major) for major in range(5, 20))
+LINES = ("3.2", "4.0", "4.1", "4.2", "4.3", "4.4", *(str(major) for major in range(5, 20)))
 
 _PATTERN = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$")
 

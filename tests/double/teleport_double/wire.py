@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from typing import Any
@@ -72,9 +73,7 @@ class Wire:
 
     def close(self) -> None:
         """Close both directions, also under a thread that is reading."""
-        try:
+        with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._reader.close()
         self.sock.close()

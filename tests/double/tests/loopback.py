@@ -43,6 +43,7 @@ class Host:
         binaries: Path,
         folder: Path,
         ports: list[int],
+        *,
         services: tuple[str, ...] = ("auth", "proxy", "node"),
         auth: Host | None = None,
         storage: dict[str, Any] | None = None,
@@ -118,7 +119,7 @@ class Host:
     def start(self, version: str, ready: bool = True, **environment: str) -> Host:
         """Start ``version``; wait until it is ready unless told not to."""
         self.version = version
-        log = open(self.folder / "log", "ab")
+        log = open(self.folder / "log", "ab")  # noqa: SIM115 - inherited, closed below
         command = [self.binary("teleport"), "start", "-c", str(self.config), f"--diag-addr=127.0.0.1:{self.diag_port}"]
         self.process = subprocess.Popen(
             command, stdout=log, stderr=log, env={**self.environment, **environment}, cwd=self.folder
@@ -181,12 +182,16 @@ class Host:
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
-    def run(self, tool: str, *arguments: str, version: str = "", timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, tool: str, *arguments: str, version: str = "", timeout: float = 30
+    ) -> subprocess.CompletedProcess[str]:
         """Run a tool with the configuration of this host."""
         command = [self.binary(tool, version), *arguments]
         if tool == "tctl":
             command[1:1] = ["-c", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=timeout, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, timeout=timeout, check=False
+        )
 
     def tctl(self, *arguments: str, version: str = "") -> str:
         """Output of a tctl call that must work."""

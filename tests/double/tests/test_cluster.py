@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 import witness
@@ -83,7 +83,8 @@ def test_16_turns_away_what_is_two_majors_old(new_host: NewHost) -> None:
     node = new_host("n1", services=NODE, auth=server).start("14.4.1", ready=False)
     assert eventually(lambda: server.witnessed("rejected_peer"))
     assert (node.readyz(), server.names("nodes")) == (400, [])
-    assert node.process is not None and node.process.poll() is None, "it goes on trying"
+    assert node.process is not None
+    assert node.process.poll() is None, "it goes on trying"
 
 
 def test_nodes_blip_after_an_auth_restart_and_proxies_do_not(new_host: NewHost) -> None:

@@ -9,7 +9,8 @@ import json
 import random
 import threading
 import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from .. import compat
 from ..authority import verified
@@ -27,6 +28,10 @@ from ..witnesslog import record
 DIAL_TIMEOUT = 5.0
 RETRY_SECONDS = (0.25, 2.0)
 TICK_SECONDS = 60.0
+NOT_AUTHENTICATED = (
+    "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey], "
+    "no supported methods remain"
+)
 Fatal = Callable[[str, str], None]
 
 
@@ -90,7 +95,7 @@ class Link:
             problem = self._try_all()
             if problem is None:
                 return self._judged(fatal, service)
-            self.log.error("PROC:1", f"{self.role} failed to establish connection to cluster: {problem}.")
+            self.log.failure("PROC:1", f"{self.role} failed to establish connection to cluster: {problem}.")
             pause(delay)
             delay = min(delay * 2, RETRY_SECONDS[1])
         return False
@@ -100,7 +105,7 @@ class Link:
         verdict = compat.judge(self.version, self.auth_version)
         if verdict.kind == "warn":
             self.log.warn(f"{self.role.upper()}:1:CA", verdict.text)
-        if verdict.kind != "die" or self.skip_version_check and has(self.version, "refuses_older_auth"):
+        if verdict.kind != "die" or (self.skip_version_check and has(self.version, "refuses_older_auth")):
             return True
         record(
             "rejected_peer",
@@ -117,20 +122,25 @@ class Link:
 
     def _try_all(self) -> str | None:
         """Dial every auth in the order of the file; None when one took us."""
-        problem = "no auth server is configured"
+        problem: str | None = "no auth server is configured"
         for address in self.config.auth_servers:
-            try:
-                if self.identity is None:
-                    self._join(address)
-                self._attach(address)
-                return None
-            except Refusal as error:
-                problem = error.text
-            except OSError as error:
-                text = f"dial tcp {address[0]}:{address[1]}: connect: {_reason(error)}"
-                self.log.error("AUTH", f"Failed to dial auth server {address[0]}:{address[1]}: {text}.")
-                problem = f'Get "https://teleport.cluster.local/v2/domain": {text}'
+            problem = self._try(address)
+            if problem is None:
+                break
         return problem
+
+    def _try(self, address: tuple[str, int]) -> str | None:
+        try:
+            if self.identity is None:
+                self._join(address)
+            self._attach(address)
+        except Refusal as error:
+            return error.text
+        except OSError as error:
+            text = f"dial tcp {address[0]}:{address[1]}: connect: {_reason(error)}"
+            self.log.failure("AUTH", f"Failed to dial auth server {address[0]}:{address[1]}: {text}.")
+            return f'Get "https://teleport.cluster.local/v2/domain": {text}'
+        return None
 
     def _attach(self, address: tuple[str, int]) -> None:
         wire = self._hello(address, keep=True)
@@ -213,11 +223,11 @@ class Link:
         users = self.cache().get("authorities", {}).get("user", {})
         cluster = str((token or {}).get("claims", {}).get("cluster"))
         if not verified(token, users.get(cluster, [])):
-            raise Refusal("ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain")
+            raise Refusal(NOT_AUTHENTICATED)
         if self.auth_version is not None:
             stale = compat.session_error(self.version, self.auth_version)
             if stale:
-                self.log.error("NODE", f"Unable to create connection context: {stale}.")
+                self.log.failure("NODE", f"Unable to create connection context: {stale}.")
                 raise Refusal(stale)
         return dict(token["claims"])
 

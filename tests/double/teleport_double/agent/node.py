@@ -9,7 +9,7 @@ import threading
 
 from .. import authority
 from ..config import Config
-from ..features import newest, load_table
+from ..features import load_table, newest
 from ..identity import Identity
 from ..listeners import Acceptor, Listeners
 from ..readiness import Readiness
@@ -23,14 +23,15 @@ from .sessions import Sessions, run_command
 class Node:
     """One SSH service."""
 
-    def __init__(self, config: Config, identity: Identity, link: Link, readiness: Readiness, sessions: Sessions) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, link: Link, readiness: Readiness, sessions: Sessions
+    ) -> None:
         self._config = config
         self._identity = identity
         self._readiness = readiness
         self._sessions = sessions
         self._acceptor: Acceptor | None = None
         self.link = link
-        readiness.expect("node")
 
     def run(self, listeners: Listeners, fatal: Fatal) -> None:
         """Join, listen, announce; returns when the link stops."""
@@ -39,7 +40,9 @@ class Node:
         pause(newest(load_table("migrations")["startup_seconds"]["node"], self._identity.version))
         address = self._config.address("ssh_service", "listen_addr", 3022)
         self._acceptor = Acceptor(listeners.listen("node", address), self.serve)
-        self.link.log.banner("NODE", f"Service {banner_version(self._identity)}is starting on {address[0]}:{address[1]}.")
+        self.link.log.banner(
+            "NODE", f"Service {banner_version(self._identity)}is starting on {address[0]}:{address[1]}."
+        )
         self.link.cache()
         heartbeat = Heartbeat(self.link, "node", self._resource, self._readiness)
         heartbeat.announce()

@@ -28,7 +28,9 @@ from .web import serve_web
 class Proxy:
     """One proxy service."""
 
-    def __init__(self, config: Config, identity: Identity, link: Link, readiness: Readiness, sessions: Sessions) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, link: Link, readiness: Readiness, sessions: Sessions
+    ) -> None:
         self.config = config
         self.identity = identity
         self.link = link
@@ -38,7 +40,6 @@ class Proxy:
         self._leafs: dict[str, tuple[Wire, Version]] = {}
         self._waiting: dict[str, tuple[threading.Event, list[Wire]]] = {}
         self._dialling: set[str] = set()
-        readiness.expect("proxy")
 
     def run(self, listeners: Listeners, fatal: Fatal) -> None:
         """Join, listen, announce; returns when everything is set up."""
@@ -78,11 +79,15 @@ class Proxy:
             self.link.log.banner("PROXY", f"{title} {version}is starting on {address}.")
 
     def _resource(self) -> Resource:
-        key, port = ("web_listen_addr", 3080) if has(self.identity.version, "proxy_addr_is_web") else ("listen_addr", 3023)
+        key, port = (
+            ("web_listen_addr", 3080) if has(self.identity.version, "proxy_addr_is_web") else ("listen_addr", 3023)
+        )
         host, number = self.config.address("proxy_service", key, port)
         shown = self.config.advertise_ip if host in ("0.0.0.0", "") else host
         kind = "node" if has(self.identity.version, "proxy_kind_is_node") else "proxy"
-        return server_resource(kind, self.link, f"{shown}:{number}", self.config.public_addresses("proxy_service"), self.config)
+        return server_resource(
+            kind, self.link, f"{shown}:{number}", self.config.public_addresses("proxy_service"), self.config
+        )
 
     # --- users -------------------------------------------------------------------------------------------
 
@@ -110,7 +115,9 @@ class Proxy:
         try:
             node = Wire.dial(address, DIAL_TIMEOUT)
         except OSError as error:
-            raise Refusal(f"failed connecting to node {request.get('node')}. dial tcp {address[0]}:{address[1]}: {error}") from None
+            raise Refusal(
+                f"failed connecting to node {request.get('node')}. dial tcp {address[0]}:{address[1]}: {error}"
+            ) from None
         with self._sessions:
             _relay(node, wire, request)
 
@@ -118,7 +125,9 @@ class Proxy:
         for resource in self.link.cache().get("nodes", []):
             if name in (resource["spec"]["hostname"], resource["metadata"]["name"], resource["spec"]["addr"]):
                 return split_address(resource["spec"]["addr"], 3022)
-        raise Refusal(f"failed connecting to node {name}. no tunnel connection found: no node reverse tunnel for {name} found")
+        raise Refusal(
+            f"failed connecting to node {name}. no tunnel connection found: no node reverse tunnel for {name} found"
+        )
 
     # --- root side of trusted clusters -------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -33,7 +34,9 @@ def certificate_files(config: Config) -> tuple[str, str]:
     if not os.path.exists(cert):
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         command += ["-days", "3650", "-subj", f"/CN={config.nodename}", "-keyout", key, "-out", cert]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         os.chmod(key, 0o600)
     return cert, key
 
@@ -69,15 +72,13 @@ def serve_web(sock: socket.socket, proxy: Proxy) -> None:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_args: object) -> None:
             """Requests leave no trace in the log."""
 
     class Quiet(Handler):
         def handle(self) -> None:
-            try:
+            with contextlib.suppress(OSError):
                 super().handle()
-            except OSError:
-                pass
 
     run_http(sock, Quiet)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from .. import authority
 from ..features import has
@@ -57,7 +57,7 @@ def migrate(context: Context) -> None:
 def _witness_step(data: Version, version: Version) -> None:
     moved = {"from": str(data), "to": str(version)}
     if version.index > data.index + 1:
-        skipped = [line for line in _lines_between(data.line, version.line)]
+        skipped = _lines_between(data.line, version.line)
         record("skipped_lines", skipped=skipped, **moved)
     if version.index < data.index:
         record("downgrade", **moved)
@@ -110,7 +110,9 @@ def _rbac(context: Context) -> None:
     users = _label_all(records, "user")
     clusters = _label_all(records, "trusted_cluster")
     connectors = _migrate_connectors(context)
-    admin["spec"]["allow"]["rules"] = [{"resources": [kind], "verbs": ["list", "read"]} for kind in ("event", "session")]
+    admin["spec"]["allow"]["rules"] = [
+        {"resources": [kind], "verbs": ["list", "read"]} for kind in ("event", "session")
+    ]
     _label(admin)
     records.put("role", "admin", admin)
     counts = f"Created {connectors} roles, updated {users} users, {clusters} trusted clusters"
@@ -165,8 +167,8 @@ def _authority_format(context: Context) -> None:
 def _refuse_rotation(context: Context, title: str) -> None:
     reason = "CA rotation is in progress; please finish CA rotation before upgrading teleport"
     summary = "fail to migrate certificate authorities to the v7 storage format"
-    context.log.error("AUTH", "Failed to migrate certificate authorities to the v7 storage format.")
-    context.log.error("AUTH", f'"    failed to migrate {title}: {reason}\\n\\t{reason}"')
+    context.log.failure("AUTH", "Failed to migrate certificate authorities to the v7 storage format.")
+    context.log.failure("AUTH", f'"    failed to migrate {title}: {reason}\\n\\t{reason}"')
     record("refused_start", reason="rotation in progress", version=str(context.version))
     raise MigrationFailed(f"{summary}: {summary}; please report this\ninitialization failed\n{summary}")
 

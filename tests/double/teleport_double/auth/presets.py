@@ -17,8 +17,13 @@ _READ = ["list", "read"]
 
 def admin_role(version: Version) -> Resource:
     """The role of every local user before 6."""
-    rules = [_rule("role", _ALL), _rule("auth_connector", _ALL), _rule("session", _READ), _rule("trusted_cluster", _ALL)]
-    return _role("admin", rules + [_rule("event", _READ)], version)
+    rules = [
+        _rule("role", _ALL),
+        _rule("auth_connector", _ALL),
+        _rule("session", _READ),
+        _rule("trusted_cluster", _ALL),
+    ]
+    return _role("admin", [*rules, _rule("event", _READ)], version)
 
 
 def preset_roles(version: Version) -> list[Resource]:

@@ -9,7 +9,8 @@ import random
 import threading
 import time
 import uuid
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from .. import authority
 from ..backend.base import BackendError
@@ -89,7 +90,9 @@ class AuthService:
         version = Version.parse(request["version"])
         identity = request.get("identity")
         if not authority.verified(identity, authority.checking_keys(self.ca("host"))):
-            raise Refusal("tls: failed to verify client certificate: x509: certificate signed by unknown authority", "untrusted")
+            raise Refusal(
+                "tls: failed to verify client certificate: x509: certificate signed by unknown authority", "untrusted"
+            )
         assert identity is not None
         self._refuse_old(version, str(request.get("role")), str(request.get("name")))
         peer.role = str(request.get("role"))
@@ -105,7 +108,9 @@ class AuthService:
         if not has(self.version, "rejects_old_clients") or version.major >= self.version.major - 1:
             return
         oldest = f"{self.version.major - 1}.0.0"
-        record("rejected_peer", role=role, name=name, peer=str(version), auth=str(self.version), reason="client too old")
+        record(
+            "rejected_peer", role=role, name=name, peer=str(version), auth=str(self.version), reason="client too old"
+        )
         text = f"access denied: client version {version} is unsupported, the oldest supported version is v{oldest}"
         if has(self.version, "client_too_old_text"):
             text = (
@@ -118,11 +123,19 @@ class AuthService:
         roles = self._token_roles(str(request["token"]))
         role = str(request["role"])
         if roles is None or role not in roles:
-            raise Refusal(f'"{request["name"]}" [{request["uuid"]}] can not join the cluster with role {role}, token is not valid', "access_denied")
+            raise Refusal(
+                f'"{request["name"]}" [{request["uuid"]}] can not join the cluster with role {role}, '
+                "token is not valid",
+                "access_denied",
+            )
         self._refuse_old(Version.parse(request["version"]), role, str(request["name"]))
         claims = {"uuid": request["uuid"], "role": role, "cluster": self.cluster, "id": str(uuid.uuid4())}
         host = self.ca("host")
-        return {"identity": authority.sign(host, claims), "pins": authority.pins(host, self.version), "version": str(self.version)}
+        return {
+            "identity": authority.sign(host, claims),
+            "pins": authority.pins(host, self.version),
+            "version": str(self.version),
+        }
 
     def _token_roles(self, token: str) -> list[str] | None:
         static = self.records.document("/cluster_configuration/static_tokens") or {}
@@ -162,7 +175,10 @@ class AuthService:
         host, port = self.config.address("auth_service", "listen_addr", 3025)
         shown = self.config.advertise_ip if host in ("0.0.0.0", "") else host
         public = self.config.public_addresses("auth_service")
-        spec: Resource = {"addr": public[0] if public and ":" in public[0] else f"{shown}:{port}", "hostname": self.config.nodename}
+        spec: Resource = {
+            "addr": public[0] if public and ":" in public[0] else f"{shown}:{port}",
+            "hostname": self.config.nodename,
+        }
         rotation = self.ca("host")["spec"].get("rotation")
         spec["rotation"] = authority.shown_rotation(rotation, self.version)
         spec["version"] = str(self.version)
@@ -185,7 +201,10 @@ class AuthService:
             if ca["spec"]["type"] in ("user", "host"):
                 keys = authorities.setdefault(ca["spec"]["type"], {})
                 keys[ca["spec"]["cluster_name"]] = authority.checking_keys(ca)
-        answer: Message = {"authorities": authorities, "users": [u["metadata"]["name"] for u in self.records.list("user")]}
+        answer: Message = {
+            "authorities": authorities,
+            "users": [u["metadata"]["name"] for u in self.records.list("user")],
+        }
         if request.get("servers"):
             answer["nodes"] = self.records.list("node")
             answer["tunnels"] = self.records.list("trusted_cluster")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .. import authority
 from ..features import has
@@ -66,7 +67,9 @@ class ToolOperations:
         for kind in authority.types_of(self._version):
             ca = self._records.get("cert_authority", f"{kind}/{self._service.cluster}")
             if ca is not None:
-                rows.append({"type": kind, "text": authority.rotation_text(ca), "rotation": ca["spec"].get("rotation", {})})
+                rows.append(
+                    {"type": kind, "text": authority.rotation_text(ca), "rotation": ca["spec"].get("rotation", {})}
+                )
         pins = authority.pins(self._service.ca("host"), self._version)
         return {"cluster": self._service.cluster, "version": str(self._version), "authorities": rows, "pins": pins}
 
@@ -103,8 +106,7 @@ class ToolOperations:
         static = self._records.document("/cluster_configuration/static_tokens") or {}
         entries = static.get("spec", {}).get("static_tokens", [])
         rows = [{"token": e["token"], "roles": e["roles"], "expires": None} for e in entries]
-        for invite in self._invites():
-            rows.append(invite)
+        rows += self._invites()
         for resource in self._records.list("token"):
             expires = resource["metadata"].get("expires")
             rows.append({"token": resource["metadata"]["name"], "roles": resource["spec"]["roles"], "expires": expires})
@@ -114,7 +116,11 @@ class ToolOperations:
         rows = []
         for item in self._records.backend.scan(self._invite_prefix()):
             token = item.key[len(self._invite_prefix()) :].partition("/")[0]
-            role = "Signup" if self._version.major < 5 and self._version.line in ("3.2", "4.0", "4.1", "4.2") else "Password"
+            role = (
+                "Signup"
+                if self._version.major < 5 and self._version.line in ("3.2", "4.0", "4.1", "4.2")
+                else "Password"
+            )
             rows.append({"token": token, "roles": [role], "expires": rfc3339(item.expires or 0.0)})
         return rows
 
@@ -131,7 +137,14 @@ class ToolOperations:
                 name = resource["metadata"]["name"]
                 if request.get("connected") and kind != "auth_server" and name not in connected:
                     continue
-                rows.append({"id": name, "host": resource["spec"]["hostname"], "service": service, "version": resource["spec"].get("version", "")})
+                rows.append(
+                    {
+                        "id": name,
+                        "host": resource["spec"]["hostname"],
+                        "service": service,
+                        "version": resource["spec"].get("version", ""),
+                    }
+                )
         return {"instances": rows}
 
     # --- writing -----------------------------------------------------------------------------------------
@@ -140,7 +153,7 @@ class ToolOperations:
         resource: Resource = request["resource"]
         kind, name = str(resource["kind"]), str(resource["metadata"]["name"])
         creatable = ("user", "role", "token", "github", "trusted_cluster", "cluster_auth_preference")
-        if kind not in creatable or kind == "role" and not self._may_create_roles():
+        if kind not in creatable or (kind == "role" and not self._may_create_roles()):
             raise Refusal(f'creating resources of type "{kind}" is not supported')
         if kind == "trusted_cluster":
             trust.establish(self._service, resource)
@@ -164,7 +177,13 @@ class ToolOperations:
         name = str(request["name"])
         if self._records.get("user", name):
             raise Refusal(f'user "{name}" already exists', "already_exists")
-        user = presets.new_user(name, request["roles"], request["logins"], f"{self._service.host_uuid}.{self._service.cluster}", self._version)
+        user = presets.new_user(
+            name,
+            request["roles"],
+            request["logins"],
+            f"{self._service.host_uuid}.{self._service.cluster}",
+            self._version,
+        )
         self._records.put("user", name, user)
         token = secrets.token_hex(16)
         suffix = "" if self._invite_prefix() == "/addusertokens/" else "/params"
@@ -181,7 +200,11 @@ class ToolOperations:
         resource = {"kind": "token", "version": "v2", "metadata": {"name": value}, "spec": spec}
         ttl = float(request.get("ttl") or TOKEN_SECONDS)
         self._records.put("token", value, resource, time.time() + scaled(ttl))
-        return {"token": value, "minutes": int(ttl // 60), "pins": authority.pins(self._service.ca("host"), self._version)}
+        return {
+            "token": value,
+            "minutes": int(ttl // 60),
+            "pins": authority.pins(self._service.ca("host"), self._version),
+        }
 
     def _rotate(self, request: Message) -> Message:
         phase = str(request["phase"])

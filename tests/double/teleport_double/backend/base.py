@@ -53,5 +53,5 @@ class Backend(abc.ABC):
     def swap(self, key: str, expected: str, value: str) -> bool:
         """Replace ``expected`` by ``value``; False when something else is stored."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - optional: a store may hold nothing
         """Let go of files and connections."""

@@ -10,7 +10,8 @@ import fcntl
 import json
 import os
 import threading
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, unquote
 
 from .base import Backend, Item
@@ -24,7 +25,9 @@ class DirectoryBackend(Backend):
         self._path = path
         self._lock = threading.RLock()
         self.location = f"dir:{os.path.realpath(path)}"
-        self._guard = open(os.path.join(path, ".locks"), "a", encoding="utf-8")
+        self._guard = open(  # noqa: SIM115 - held as long as the store
+            os.path.join(path, ".locks"), "a", encoding="utf-8"
+        )
 
     def get(self, key: str) -> Item | None:
         bucket, name = _split(key)
