@@ -26,7 +26,8 @@ def collect(
     touch. A host that was not observed is an instance in state ``unreachable``: it can never be forgotten.
 
     The result has ``instances`` (see ``upgrade_plan``), ``findings``, ``asked`` (for each cluster the host of one
-    running Auth Service) and ``names`` (for each host all names under which its cluster may list it).
+    running Auth Service), ``silent`` (the clusters without one) and ``names`` (for each host all names under which its
+    cluster may list it).
     """
     allowed = set(asked_limit)
     pairs = [(host, hostvars[host]) for host in hosts]
@@ -43,7 +44,14 @@ def collect(
             findings.append(_left_out(host, cluster))
         elif seen is not None:
             findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
-    return {"instances": instances, "findings": findings, "asked": _one_auth_per_cluster(instances), "names": names}
+    asked = _one_auth_per_cluster(instances)
+    return {
+        "instances": instances,
+        "findings": findings,
+        "asked": sorted(asked.values()),
+        "silent": sorted({instance["cluster"] for instance in instances} - set(asked)),
+        "names": names,
+    }
 
 
 def observation(variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -138,12 +146,12 @@ def _sole_cluster(pairs: Iterable[tuple[str, Mapping[str, Any]]]) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def _one_auth_per_cluster(instances: Iterable[Instance]) -> list[str]:
+def _one_auth_per_cluster(instances: Iterable[Instance]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for instance in instances:
         if "auth" in instance["services"] and instance["state"] == "running":
             chosen.setdefault(instance["cluster"], instance["host"])
-    return sorted(chosen.values())
+    return chosen
 
 
 def _left_out(host: str, cluster: str) -> dict[str, Any]:

@@ -49,8 +49,10 @@ def test_one_running_auth_server_of_each_cluster_is_asked() -> None:
         "a3": seen(services=["auth"], cluster="east"),
         "b1": seen(services=["auth", "proxy"], cluster="west"),
         "n1": seen(cluster="east"),
+        "c1": seen(services=["auth"], cluster="north", state="stopped"),
     }
-    assert collect(hostvars, hostvars, hostvars)["asked"] == ["a2", "b1"]
+    found = collect(hostvars, hostvars, hostvars)
+    assert (found["asked"], found["silent"]) == (["a2", "b1"], ["north"])
 
 
 def test_a_host_that_limit_leaves_out_is_a_blocker_and_stays_in_the_plan() -> None:
