@@ -80,7 +80,7 @@ options:
     default: {}
   hop_versions:
     description:
-      - Intermediate versions pinned by release line, for example V({'4.4': '4.4.12', '6': '6.2.31'}).
+      - 'Intermediate versions pinned by release line, for example V({"4.4": "4.4.12", "6": "6.2.31"}).'
       - Lines without a pin take the newest good patch of the release catalogue.
     type: dict
     default: {}
