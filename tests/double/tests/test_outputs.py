@@ -61,8 +61,10 @@ def test_yaml_quotes_what_go_quotes() -> None:
         ("4.2.12", "unrecognized configuration key: 'bogus_key'"),
         (
             "7.3.21",
-            "failed parsing the config file: yaml: unmarshal errors:  line 2: field bogus_key "
-            "not found in type config.Global",
+            (
+                "failed parsing the config file: yaml: unmarshal errors:  line 2: field bogus_key "
+                "not found in type config.Global"
+            ),
         ),
     ],
 )

@@ -61,7 +61,7 @@ def _open_etcd(storage: dict[str, Any], version: Version, log: Log) -> Backend:
         return EtcdBackend(storage, LEGACY_ETCD_PREFIX)
     wanted = str(storage.get("prefix") or LEGACY_ETCD_PREFIX).rstrip("/")
     backend = EtcdBackend(storage, wanted)
-    if wanted != LEGACY_ETCD_PREFIX and not backend.scan("/"):
+    if wanted != LEGACY_ETCD_PREFIX and has(version, "etcd_prefix_migration") and not backend.scan("/"):
         _move_prefix(EtcdBackend(storage, LEGACY_ETCD_PREFIX), backend, version, log)
     return backend
 
