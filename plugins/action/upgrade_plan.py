@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the plan, its findings and its Markdown; ``failed`` when the upgrade is refused."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)  # type: ignore[no-untyped-call]
+        _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         outcome = plan_upgrade(arguments)
         result.update(
             changed=False,

@@ -74,8 +74,8 @@ options:
     default: []
   clusters:
     description:
-      - Which root each leaf cluster trusts, as a dictionary of cluster names with the key C(root) in each. Clusters without
-        an entry are root clusters.
+      - Which root each leaf cluster trusts, as a dictionary of cluster names with the key C(root) in each. Clusters
+        without an entry are root clusters.
     type: dict
     default: {}
   hop_versions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-_PERCENT_RE = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]+)?)%")
+_PERCENT_RE = re.compile(r"(?P<number>[0-9]{1,3})%")
 _WHOLE = 100.0
 
 
@@ -17,7 +17,7 @@ class BatchError(ValueError):
 
 
 def read_sizes(value: object) -> tuple[int | str, ...]:
-    """Read a list of batch sizes, or a single one: counts from 1 on, or percentages above 0 up to 100 of all hosts.
+    """Read a list of batch sizes, or a single one: counts from 1 on, or whole percentages of all hosts.
 
     Stricter than ``serial``, where 0 means all hosts at once: a slip must not touch the whole fleet.
 
@@ -32,11 +32,11 @@ def read_sizes(value: object) -> tuple[int | str, ...]:
 def _size(value: object) -> int | str:
     text = str(value).strip()
     percent = _PERCENT_RE.fullmatch(text)
-    if percent and 0 < float(percent.group("number")) <= _WHOLE:
+    if percent and 0 < int(percent.group("number")) <= _WHOLE:
         return text
     if not isinstance(value, bool) and re.fullmatch("[1-9][0-9]{0,8}", text):
         return int(text)
-    raise BatchError(f"found {value!r}; allowed are counts from 1 on, and percentages above 0% up to 100%, e.g. '25%'.")
+    raise BatchError(f"found {value!r}; allowed are counts from 1 on, and whole percentages from 1% to 100%.")
 
 
 def cut(total: int, sizes: Sequence[int | str]) -> Iterator[int]:
@@ -56,4 +56,4 @@ def cut(total: int, sizes: Sequence[int | str]) -> Iterator[int]:
 def _hosts(size: int | str, total: int) -> int:
     if isinstance(size, int):
         return size
-    return int(float(size.rstrip("%")) / _WHOLE * total) or 1
+    return int(int(size.rstrip("%")) / _WHOLE * total) or 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import Hop
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import PROXY, RUNNING, Instance
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import PROXY, Instance
 
 
 @dataclass
@@ -19,6 +19,8 @@ class Member:
     instance: Instance
     version: Version
     line: int
+    running: bool
+    interrupted: bool
 
 
 @dataclass
@@ -86,15 +88,13 @@ def catch_up_version(group: Group, needed: int) -> Version:
     """
     auths = [auth for auth in group.auths if auth.line >= needed]
     oldest = min(auth.line for auth in auths)
-    proxies = [
-        member for member in group.others if member.instance.phase == PROXY and needed <= member.line < oldest
-    ]
+    proxies = [member for member in group.others if member.instance.phase == PROXY and needed <= member.line < oldest]
     return min(member.version for member in auths + proxies)
 
 
 def is_unproven(group: Group) -> bool:
     """Whether no auth server runs on the line of the newest one: only a run proves that the line was reached."""
-    return not any(auth.instance.state == RUNNING and auth.line == group.line for auth in group.auths)
+    return not any(auth.running and auth.line == group.line for auth in group.auths)
 
 
 def finishes_first(group: Group, member: Member) -> bool:
@@ -102,7 +102,7 @@ def finishes_first(group: Group, member: Member) -> bool:
 
     Its new binary may never have run. Going on by the guess that it did could skip a line.
     """
-    return member.instance.interrupted and member.version == group.newest and is_unproven(group)
+    return member.interrupted and member.version == group.newest and is_unproven(group)
 
 
 def moves(group: Group, member: Member, hop: Hop) -> bool:
@@ -112,11 +112,11 @@ def moves(group: Group, member: Member, hop: Hop) -> bool:
     cluster whose auth has reached the line has nothing to do, or its agents could get newer than their auth.
     """
     if hop.is_final:
-        return member.version != hop.to or member.instance.interrupted
+        return member.version != hop.to or member.interrupted
     return group.line < hop.line and member.line < hop.line
 
 
 def auth_order(member: Member, to: Version) -> tuple[bool, bool]:
     """Sort key of an auth group, who migrates comes first: an interrupted upgrade is finished, then what runs now."""
-    finishing = member.instance.interrupted and member.version == to
-    return not finishing, member.instance.state != RUNNING
+    finishing = member.interrupted and member.version == to
+    return not finishing, not member.running

@@ -14,7 +14,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.version import V
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import planner_rules as rules
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import Hop, is_mover
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_rules import Group, Member
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import Instance, Topology
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import RUNNING, Instance, Topology
 
 LAGGARDS = "laggards"
 HOP = "hop"
@@ -68,12 +68,12 @@ class Fleet:
         """Let everybody in this part have moved."""
         line = self.index(part.to)
         for member in part.members:
-            member.version, member.line = part.to, line
+            member.version, member.line, member.running, member.interrupted = part.to, line, True, False
 
 
 def _members(instances: Iterable[Instance]) -> list[Member]:
     return [
-        Member(instance, instance.version, instance.line)
+        Member(instance, instance.version, instance.line, instance.state == RUNNING, instance.interrupted)
         for instance in instances
         if instance.version is not None
         and instance.line is not None

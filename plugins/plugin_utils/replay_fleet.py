@@ -17,6 +17,8 @@ from typing import Any
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 
 ORDER = ("auth", "proxy", "agent", "client")
+#: The only fault that may outlast a change of the instance that has it: laggards are brought up as far as can be.
+BEHIND = "it is more than one line behind those who serve it"
 
 
 @dataclass
@@ -81,7 +83,7 @@ class ClusterState:
         proxies = self.lines["proxy"] if host.phase != "proxy" else ()
         faults = set()
         if host.line < max([self.top, *proxies]) - 1:
-            faults.add("it is more than one line behind those who serve it")
+            faults.add(BEHIND)
         if self.oldest is not None and host.version > self.oldest:
             faults.add("it is newer than an auth server")
         if proxies and host.line > min(proxies):
@@ -152,6 +154,9 @@ class Fleet:
         host.version, host.line = to, self._index(to)
         state.refresh_auths()
         worse = _worse(before, state.disorder())
+        root = self.clusters.get(state.root or "")
+        if root is not None and host.line > root.bottom:
+            worse.append(f"it gets ahead of root cluster {root.name}")
         return worse + sorted(self._trust_faults(state) - trust_before)
 
     def _change_other(self, state: ClusterState, host: Host, to: Version) -> list[str]:
@@ -165,7 +170,7 @@ class Fleet:
         state.lines[host.phase][host.line] += 1
         state.movable[host.line] += 1
         worse = _worse(before, state.disorder()) if before else []
-        return worse + sorted(state.faults_of(host) - faults)
+        return worse + sorted(state.faults_of(host) - (faults & {BEHIND}))
 
     def _trust_faults(self, state: ClusterState) -> set[str]:
         """Return what is out of order between a cluster and its root or its leaves."""

@@ -107,17 +107,17 @@ def build(
 
 
 def _levels(names: Iterable[str], roots: Mapping[str, str | None]) -> tuple[dict[str, int], set[str]]:
-    """Return each cluster's distance from its topmost root, and the clusters whose trust leads into a circle."""
+    """Return each cluster's distance from its topmost root, and the clusters that trust each other in a circle."""
     levels: dict[str, int] = {}
     cyclic: set[str] = set()
-    for name in names:
+    for name in sorted(names):
         chain: list[str] = []
         at: str | None = name
         while at is not None and at not in levels and at not in chain:
             chain.append(at)
             at = roots.get(at)
         if at in chain:
-            cyclic.update(chain)
+            cyclic.update(chain[chain.index(at) :])
         base = -1 if at is None or at in chain else levels[at]
         for distance, member in enumerate(reversed(chain), start=1):
             levels[member] = base + distance

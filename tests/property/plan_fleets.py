@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+#: LOCKSTEP_EXAMPLES=20 looks at twenty times as many fleets as a normal run.
+_MORE = int(os.environ.get("LOCKSTEP_EXAMPLES", "1"))
 
 #: For each line some patches, oldest first; the last one is the catalogue's where the line is known.
 PATCHES = {
@@ -21,6 +26,11 @@ PATCHES = {
 }
 LINES = list(PATCHES)
 PHASES = ["auth", "proxy", "agent", "client"]
+
+
+def examples(count: int) -> settings:
+    """Return settings for this many examples in a normal run."""
+    return settings(max_examples=count * _MORE, derandomize=_MORE == 1)
 
 
 def versions(low: int, high: int) -> st.SearchStrategy[str]:

@@ -23,7 +23,7 @@ State = tuple[int, ...]
 
 @dataclass
 class Scene:
-    """A small fleet. A state holds, for each instance, the place of its version in ``versions`` (which are in order)."""
+    """A small fleet. A state holds for each instance the place of its version in ``versions``, which are in order."""
 
     versions: list[Version]
     lines: list[int]
@@ -49,25 +49,23 @@ class Scene:
             goal=tuple([versions.index(target)] * len(rows)),
         )
 
-    def faults(self, state: State) -> frozenset[tuple[str, int, int]]:
-        """Return what is out of order: pairs, and instances that somebody does not serve any more (as ``-1`` and they).
-
-        Being out of reach counts once for an instance: whom auth does not serve loses nothing with the proxies.
-        """
-        found = set()
-        for server in range(len(state)):
-            for client in range(len(state)):
-                kind = self._relation(server, client)
-                if not kind:
-                    continue
-                ahead = self.lines[state[server]] - self.lines[state[client]]
-                if ahead > 1:
-                    found.add(("behind", server if kind in ("peer", "trust") else -1, client))
-                if ahead < 0 and kind != "peer":
-                    found.add(("ahead", server, client))
-                if kind == "own" and state[client] > state[server]:
-                    found.add(("newer", server, client))
-        return frozenset(found)
+    def __post_init__(self) -> None:
+        """Find out once who is served by whom, and which pairs a change of an instance can put out of order."""
+        everyone = range(len(self.phases))
+        pairs = [
+            (kind, server, client)
+            for server in everyone
+            for client in everyone
+            if (kind := self._relation(server, client))
+        ]
+        self.pairs_near = [
+            [
+                pair
+                for pair in pairs
+                if pair[2] == who or any(pair[2] == client for _, server, client in pairs if server == who)
+            ]
+            for who in everyone
+        ]
 
     def _relation(self, server: int, client: int) -> str:
         if server == client:
@@ -82,6 +80,22 @@ class Scene:
         trusted = self.roots.get(self.clusters[client]) == self.clusters[server]
         return "trust" if trusted and kinds == ("auth", "auth") else ""
 
+    def faults(self, state: State, near: int) -> set[tuple[str, int, int]]:
+        """Return what is out of order near an instance: pairs, and who is out of somebody's reach (as ``-1`` and they).
+
+        Being out of reach counts once for an instance: whom auth does not serve loses nothing with the proxies.
+        """
+        found = set()
+        for kind, server, client in self.pairs_near[near]:
+            ahead = self.lines[state[server]] - self.lines[state[client]]
+            if ahead > 1:
+                found.add(("behind", server if kind in ("peer", "trust") else -1, client))
+            if ahead < 0 and kind != "peer":
+                found.add(("ahead", server, client))
+            if kind == "own" and state[client] > state[server]:
+                found.add(("newer", server, client))
+        return found
+
     def objection(self, state: State, who: int, to: int) -> str:
         """Say why an instance may not move to a version now; nothing when it may."""
         if to <= state[who]:
@@ -92,8 +106,12 @@ class Scene:
             late = [self.lines[state[member]] for member in self._members(who)]
             if late and self.lines[to] - min(late) > 1:
                 return "a laggard is left behind"
-        after = state[:who] + (to,) + state[who + 1 :]
-        new = self.faults(after) - self.faults(state)
+        after = (*state[:who], to, *state[who + 1 :])
+        faults = self.faults(after, who)
+        ahead = [fault for fault in faults if fault[0] in ("ahead", "newer") and fault[2] == who]
+        if ahead:
+            return f"it gets ahead of who serves it {ahead}"
+        new = faults - self.faults(state, who)
         return f"new faults {sorted(new)}" if new else ""
 
     def _members(self, who: int) -> list[int]:
@@ -121,7 +139,7 @@ class Scene:
         for who in range(len(state)):
             for to in range(state[who] + 1, self.goal[who] + 1):
                 if not self.objection(state, who, to):
-                    yield state[:who] + (to,) + state[who + 1 :]
+                    yield (*state[:who], to, *state[who + 1 :])
 
 
 def steps_of(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -145,7 +163,7 @@ def objections(data: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
         reason = scene.objection(state, who, to)
         if reason:
             found.append(f"{step}: {reason}")
-        state = state[:who] + (to,) + state[who + 1 :]
+        state = (*state[:who], to, *state[who + 1 :])
     if state != scene.goal:
         found.append(f"ends at {[str(scene.versions[at]) for at in state]}")
     return found

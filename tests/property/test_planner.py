@@ -9,13 +9,13 @@ import copy
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import Catalogue
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay import replay
-from ansible_collections.lockstep.teleport.tests.property.plan_fleets import upgrades
+from ansible_collections.lockstep.teleport.tests.property.plan_fleets import examples, upgrades
 from ansible_collections.lockstep.teleport.tests.property.plan_rules import Scene, changes_of, objections, steps_of
 
 CATALOGUE = Catalogue.load()
@@ -29,7 +29,7 @@ def planned(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(upgrades())
-@settings(max_examples=300)
+@examples(200)
 def test_a_plan_is_valid_by_all_three_readings_of_the_rules(data: dict[str, Any]) -> None:
     plan = planned(data)
     assert replay(plan, data, CATALOGUE) == []
@@ -37,7 +37,7 @@ def test_a_plan_is_valid_by_all_three_readings_of_the_rules(data: dict[str, Any]
 
 
 @given(upgrades(clusters=2, largest=3))
-@settings(max_examples=60)
+@examples(80)
 def test_no_valid_plan_is_shorter(data: dict[str, Any]) -> None:
     data["instances"] = data["instances"][:5]
     data["instances"] = [row for row in data["instances"] if _has_auth(data, row["cluster"])]
@@ -56,7 +56,7 @@ def _has_auth(data: dict[str, Any], cluster: str | None) -> bool:
 
 
 @given(upgrades(), st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@examples(60)
 def test_the_order_of_the_input_does_not_matter(data: dict[str, Any], chance: random.Random) -> None:
     other = copy.deepcopy(data)
     chance.shuffle(other["instances"])
@@ -67,7 +67,7 @@ def test_the_order_of_the_input_does_not_matter(data: dict[str, Any], chance: ra
 
 
 @given(upgrades(), st.data())
-@settings(max_examples=300)
+@examples(200)
 def test_a_run_cut_anywhere_is_finished_by_the_next(data: dict[str, Any], draw: st.DataObject) -> None:
     first = planned(data)
     steps = steps_of(first)
@@ -84,7 +84,7 @@ def test_a_run_cut_anywhere_is_finished_by_the_next(data: dict[str, Any], draw: 
 
 
 @given(upgrades(), st.data())
-@settings(max_examples=200)
+@examples(100)
 def test_a_cut_costs_no_extra_change(data: dict[str, Any], draw: st.DataObject) -> None:
     first = planned(data)
     steps = steps_of(first)
@@ -104,7 +104,7 @@ def carried_out(data: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
 
 
 def kill(data: dict[str, Any], plan: dict[str, Any], step: Any, *, switched: bool) -> None:
-    """Leave a step half done: its host is down with the old binary or the new one, the peers of a migration are held."""
+    """Leave a step half done: its host is down with either binary, the peers of a migration are held."""
     rows = {row["host"]: row for row in data["instances"]}
     rows[step["host"]].update(
         state="stopped", interrupted=True, version=step["to"] if switched else rows[step["host"]]["version"]
