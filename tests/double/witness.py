@@ -16,11 +16,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
+ALIVE_SECONDS = 2.5  # a little more than the time between two signs of life
 VIOLATIONS = ("overlaps", "rejected_peers", "skipped_lines", "downgrades", "data_damage", "refused_starts")
 
 
@@ -35,6 +36,7 @@ class Interval:
     version: str
     begin: float
     end: float
+    ended: bool = False
 
 
 @dataclass
@@ -109,8 +111,9 @@ def intervals(events: Iterable[Event]) -> list[Interval]:
             found[key] = Interval(*facts, begin=event["at"], end=event["at"])
         elif process in current and event["event"] in ("auth_alive", "auth_stopped", "exit"):
             last = found[current[process]]
-            found[current[process]] = Interval(**{**asdict(last), "end": event["at"]})
-            if event["event"] != "auth_alive":
+            over = event["event"] != "auth_alive"
+            found[current[process]] = replace(last, end=event["at"], ended=over)
+            if over:
                 del current[process]
     return sorted(found.values(), key=lambda interval: interval.begin)
 
@@ -151,13 +154,18 @@ def outages(found: list[Interval]) -> list[Event]:
     gaps = []
     for cluster in sorted({interval.cluster for interval in found}):
         own = [interval for interval in found if interval.cluster == cluster]
-        until = own[0].end
+        until = _lasted(own[0])
         for interval in own[1:]:
             if interval.begin > until:
                 gap = {"cluster": cluster, "begin": until, "end": interval.begin}
                 gaps.append({**gap, "seconds": round(interval.begin - until, 3)})
-            until = max(until, interval.end)
+            until = max(until, _lasted(interval))
     return gaps
+
+
+def _lasted(interval: Interval) -> float:
+    """An auth without an end may have lived on until its next sign of life was due."""
+    return interval.end if interval.ended else interval.end + ALIVE_SECONDS
 
 
 def main() -> int:
