@@ -163,8 +163,9 @@ def start(host: Host, goal: Goal, ready_timeout: float, stable_for: float) -> Ru
     unit = service.show(host, goal.unit)
     if unit.needs_reload:
         service.daemon_reload(host)
-    if unit.active_state == "failed" or unit.result not in ("success", ""):
-        service.reset_failed(host, goal.unit)
+    # Also of a unit that was stopped in good order: systemd goes on counting the starts of the version that crashed
+    # before, and would refuse this one.
+    service.reset_failed(host, goal.unit)
     service.ask(host, "start", goal.unit)
     return watch(host, goal, ready_timeout, stable_for)
 
