@@ -9,19 +9,21 @@ that a change to the double is never tested with what was built before it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from .errors import LabError
+from .locking import waiting_lock
 from .settings import Settings
 from .shell import run
 from .waiting import wait_until
@@ -32,6 +34,9 @@ DOUBLE = Path(__file__).parent.parent.parent / "double"
 SOURCES = ("*.py", "*.json", "launcher/*", "teleport_double/**/*.py", "teleport_double/**/*.json")
 BUILD_SECONDS = 300.0
 START_SECONDS = 10.0
+# In a folder of tarballs: its catalogue is complete, and was last asked for when this file was touched.
+COMPLETE = ".complete"
+FORGET_AFTER_SECONDS = 6 * 3600.0
 
 
 def tarball_name(version: str, edition: str) -> str:
@@ -57,13 +62,12 @@ def ensure_tarballs(settings: Settings, versions: Iterable[str], edition: str) -
     Raises LabError when a tarball is missing still.
     """
     folder = settings.artifacts / folder_name()
-    folder.mkdir(parents=True, exist_ok=True)
     wanted = sorted(versions)
-    with (folder / ".lock").open("w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / ".complete").exists():
+    with waiting_lock(settings.artifacts / "build.lock"):
+        if not (folder / COMPLETE).exists():
             _build(folder, [])
-            (folder / ".complete").touch()
+            _forget_old(settings.artifacts)
+        (folder / COMPLETE).touch()
         lacking = [version for version in wanted if not (folder / tarball_name(version, edition)).is_file()]
         if lacking:
             names = [f"{version}{EDITION_SUFFIX[edition]}" for version in lacking]
@@ -72,6 +76,13 @@ def ensure_tarballs(settings: Settings, versions: Iterable[str], edition: str) -
     if missing:
         raise LabError(f"{folder}: lacks {', '.join(missing)}, and the double's build.py did not make it")
     return folder
+
+
+def _forget_old(artifacts: Path) -> None:
+    """Remove what earlier states of the double built and no lab has asked for lately."""
+    for mark in artifacts.glob(f"*/{COMPLETE}"):
+        if time.time() - mark.stat().st_mtime > FORGET_AFTER_SECONDS:
+            shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _build(folder: Path, arguments: list[str]) -> None:

@@ -20,6 +20,7 @@ from .deploy import deploy, reset
 from .digest import compare, digest_hosts
 from .errors import LabError
 from .image import ensure_images
+from .locking import only_one
 from .record import Lab, change_lab, load_lab, save_lab, with_knobs
 from .settings import Settings, read_settings
 from .shell import run
@@ -42,16 +43,22 @@ MACHINE_PACKAGES = (
 )
 
 
+# One process at a time may do these to a lab.
+EXCLUSIVE = ("up", "deploy", "reset", "down")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status. Problems go to stderr as one message."""
     arguments = _parser().parse_args(argv)
     try:
         settings = read_settings()
-        status = COMMANDS[arguments.command](settings, arguments)
+        if arguments.command in EXCLUSIVE:
+            with only_one(settings.lock, f"lab '{settings.name}'"):
+                return COMMANDS[arguments.command](settings, arguments)
+        return COMMANDS[arguments.command](settings, arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
-    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,23 +133,18 @@ def _up(settings: Settings, arguments: argparse.Namespace) -> int:
     data = with_knobs(read_topology(arguments.topology), arguments.knobs)
     name = Path(arguments.topology).stem
     topology = parse_topology(name, data, arguments.version)
+    hosts.check_free(settings)
     started = time.monotonic()
     try:
         lab = hosts.boot(settings, topology)
     except LabError:
-        _keep_nothing_half_done(settings)
+        hosts.tear_down(settings)
         raise
     save_lab(settings, data, name, arguments.version, lab.subnet)
     hosts.write_ansible_files(settings, lab, artifacts.serve(settings, lab.gateway))
     seconds = time.monotonic() - started
     print(f"lab '{settings.name}': {len(lab.addresses)} hosts up in {seconds:.1f} s, state in {settings.state}")
     return 0 if arguments.bare else _deploy_on(settings, lab)
-
-
-def _keep_nothing_half_done(settings: Settings) -> None:
-    """Only a lab without a record is taken down here: a record belongs to one that is up and in use."""
-    if os.geteuid() == 0 and settings.containers_conf.exists() and not settings.lab_file.exists():
-        hosts.tear_down(settings)
 
 
 def _deploy(settings: Settings, arguments: argparse.Namespace) -> int:

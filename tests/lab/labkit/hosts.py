@@ -24,15 +24,20 @@ BOOT_SECONDS = 60.0
 BANNER = b"SSH-"
 
 
+def check_free(settings: Settings) -> None:
+    """Raise LabError when this machine cannot run a lab, or runs one of this name already."""
+    podman.check_machine()
+    podman.prepare(settings)
+    if podman.containers(settings):
+        raise LabError(f"lab '{settings.name}' has hosts already; run `lab.py down` first or choose another LAB_NAME")
+
+
 def boot(settings: Settings, topology: Topology) -> Lab:
     """Create network, keys and hosts; returns when systemd of every host is up and its sshd answers.
 
-    Raises LabError when a lab of this name is up already, or a host does not come up in a minute.
+    Raises LabError when a host does not come up in a minute; what was created till then is left to tear_down.
     """
-    podman.check_machine()
     env = podman.prepare(settings)
-    if podman.containers(settings):
-        raise LabError(f"lab '{settings.name}' has hosts already; run `lab.py down` first or choose another LAB_NAME")
     built = ensure_images(settings, env)
     settings.artifacts.mkdir(parents=True, exist_ok=True)
     lab = plan_lab(topology, podman.create_network(settings))

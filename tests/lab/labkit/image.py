@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .aptsources import INDEX_COMMAND, AptSource, codename, own_sources
-from .errors import LabError
+from .locking import waiting_lock
 from .settings import Settings
 from .shell import run, text
 
@@ -72,8 +70,7 @@ def ensure_images(settings: Settings, env: dict[str, str]) -> Images:
     """Both images in podman's storage: found there, loaded from the cache, or built (in this order)."""
     sources = read_sources()
     wanted = images(settings, sources)
-    wanted.archive.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(wanted.archive.parent / "image.lock"):
+    with waiting_lock(wanted.archive.parent / "image.lock"):
         if not _present(wanted, env) and wanted.archive.exists():
             run(["podman", "load", "--quiet", "-i", str(wanted.archive)], env=env, timeout=BUILD_SECONDS)
         if not _present(wanted, env):
@@ -148,14 +145,3 @@ def _save(wanted: Images, env: dict[str, str]) -> None:
         timeout=BUILD_SECONDS,
     )
     partial.rename(wanted.archive)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Two labs that come up together must not build the same image twice."""
-    with path.open("w", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:
-            raise LabError(f"{path}: cannot lock: {error}") from error
-        yield

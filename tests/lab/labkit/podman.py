@@ -58,8 +58,15 @@ def containers_conf(nofile: int, processes: int) -> str:
 
 
 def prepare(settings: Settings) -> dict[str, str]:
-    """Write podman's configuration for this lab; returns the environment that makes podman use it."""
+    """Write podman's configuration for this lab; returns the environment that makes podman use it.
+
+    Raises LabError when the state directory holds anything else than a lab: it is removed with the lab.
+    """
     settings.state.mkdir(parents=True, exist_ok=True)
+    if not settings.containers_conf.exists() and any(settings.state.iterdir()):
+        raise LabError(
+            f"{settings.state}: holds files that are not a lab's; set LAB_STATE to a folder that is new or empty"
+        )
     nofile = _within(resource.getrlimit(resource.RLIMIT_NOFILE)[1], NOFILE_WANTED)
     pid_max = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
     processes = _within(resource.getrlimit(resource.RLIMIT_NPROC)[1], pid_max)

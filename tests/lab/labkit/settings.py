@@ -30,6 +30,11 @@ class Settings:
         return self.state / "lab.json"
 
     @property
+    def lock(self) -> Path:
+        """Held while this lab is being changed; outside of ``state``, which comes and goes with the lab."""
+        return self.cache / "lab" / f"{self.name}.lock"
+
+    @property
     def containers_conf(self) -> Path:
         return self.state / "containers.conf"
 
