@@ -18,7 +18,7 @@ _JOURNAL = ("journalctl", "--no-pager", "--quiet", "--output", "short-iso")
 
 _KEYED_RE = re.compile(
     r"(?i)([\"']?[\w.-]*(?:token|secret|passw(?:or)?d|private[_-]?key|authorization|bearer)[\w.-]*[\"']?\s*[=:]\s*|bearer\s+)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+    r"((?:basic|bearer)\s+\S+|\"[^\"]*\"|'[^']*'|[^\s,;]+)"
 )
 _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _PEM_RE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -35,7 +35,8 @@ def secrets_in(configuration: str) -> List[str]:
     Paths are none: ``auth_token: /path`` names a file.
     """
     found = {value for pair in _IN_CONFIG_RE.findall(configuration) for value in pair if value}
-    return sorted((value for value in found if not value.startswith("/")), key=len, reverse=True)
+    # Longer ones first: one may be part of another.
+    return sorted((value for value in found if not value.startswith("/")), key=lambda value: (-len(value), value))
 
 
 def redact(lines: Iterable[str], secrets: Iterable[str] = ()) -> List[str]:
