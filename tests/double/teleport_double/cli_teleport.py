@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 
-from .config import DEFAULT_PATH, load
 from .errors import CommandError, RawText
 from .features import has
 from .flags import Command, Parsed, Parser
@@ -77,6 +76,8 @@ def _configure(parsed: Parsed, identity: Identity) -> int:
     if not parsed.given("test"):
         print(_sample())
         return 0
+    from .config import load
+
     path = parsed.last("test")
     try:
         if fault(identity.version, "fail_configure_test"):
@@ -100,6 +101,7 @@ def _sample() -> str:
 
 def _start(argv: list[str], parsed: Parsed, identity: Identity) -> int:
     # only here: the other commands must stay quick
+    from .config import DEFAULT_PATH, load
     from .process import Options, Process
     from .supervisor import run
 

@@ -14,7 +14,8 @@ import sys
 from typing import Any
 
 from .config import dial_address, split_address
-from .errors import CommandError
+from .errors import CommandError, RawText
+from .features import has
 from .flags import Command, Parsed, Parser
 from .identity import Identity
 from .tables import table
@@ -74,7 +75,7 @@ class Proxy:
         self._credentials = credentials
         self._cluster = parsed.last("cluster")
         self._insecure = parsed.given("insecure") or parsed.given("client")
-        self._identity = identity
+        self.version = identity.version
         if self._insecure and identity.version.major < 7:
             sys.stderr.write(
                 f"WARNING: You are using insecure connection to SSH proxy https://{parsed.last('proxy')}\n"
@@ -133,6 +134,8 @@ def _answer(wire: Wire) -> Message:
 
 
 def _ls(proxy: Proxy, _parsed: Parsed) -> int:
+    if has(proxy.version, "tsh_ls_panics"):
+        raise RawText("panic: runtime error: invalid memory address or nil pointer dereference\n", code=2)
     found = _answer(proxy.ask({"op": "ls"}))["nodes"]
     rows = []
     for node in found:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-import pkgutil
+import os
 from functools import cache
 from typing import Any, cast
 
@@ -16,9 +16,8 @@ from .versions import Version, bound
 @cache
 def load_table(name: str) -> dict[str, Any]:
     """A JSON table of the package, e.g. ``features``."""
-    raw = pkgutil.get_data(__package__, f"data/{name}.json")
-    if raw is None:
-        raise FileNotFoundError(f"data/{name}.json is not part of the package")
+    loader: Any = __spec__.loader
+    raw = loader.get_data(os.path.join(os.path.dirname(__file__), "data", f"{name}.json"))
     return cast("dict[str, Any]", json.loads(raw))
 
 

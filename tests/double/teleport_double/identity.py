@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .versions import Version
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """What the build stamped into one binary."""
 
     tool: str

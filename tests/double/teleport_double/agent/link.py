@@ -46,6 +46,7 @@ class Link:
         self.auth_version: Version | None = None
         self.cluster = ""
         self.name = ""
+        self.rotation: Resource = {}
         self._store = store
         self._address: tuple[str, int] | None = None
         self._wire: Wire | None = None
@@ -248,6 +249,7 @@ class Heartbeat:
         except (OSError, Refusal) as error:
             self._link.log.warn(f"{self._link.role.upper()}:BEAT", f"Heartbeat failed {error}.")
             return False
+        self._link.rotation = answer.get("rotation") or {}
         if answer.get("identity"):
             self._link.keep_identity(answer["identity"])
         return True

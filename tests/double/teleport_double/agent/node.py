@@ -9,7 +9,7 @@ import threading
 
 from .. import authority
 from ..config import Config
-from ..features import load_table, newest
+from ..features import has, load_table, newest
 from ..identity import Identity
 from ..listeners import Acceptor, Listeners
 from ..readiness import Readiness
@@ -81,7 +81,6 @@ class Node:
 
 def banner_version(identity: Identity) -> str:
     """The version part of a start banner, with a space after it; 4.2 and older have none."""
-    from ..features import has
 
     return f"{identity.version}:{identity.git} " if has(identity.version, "start_banner_version") else ""
 
@@ -95,8 +94,7 @@ def server_resource(kind: str, link: Link, addr: str, public: list[str], config:
     if public:
         spec["public_addr"] = public[0]
     spec["hostname"] = config.nodename
-    spec["rotation"] = authority.shown_rotation(None, link.version)
-    from ..features import has
+    spec["rotation"] = authority.shown_rotation(link.rotation, link.version)
 
     if has(link.version, "server_version_in_spec"):
         spec["version"] = str(link.version)
