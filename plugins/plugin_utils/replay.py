@@ -101,10 +101,11 @@ class _Replay:
             yield "its cluster, phase or level is not the one it belongs to"
         if step["from"] != str(host.version) or step["to"] != str(to):
             yield f"the step says {step['from']} to {step['to']}, it runs {host.version}"
-        if to < host.version:
+        if to == host.version:
+            if not host.interrupted:
+                yield "it runs that version already"
+        elif to < host.version:
             yield f"this is a downgrade from {host.version}"
-        if to == host.version and not host.interrupted:
-            yield "it runs that version already"
         if host.phase == "auth":
             yield from self._auth_step(host, to)
         self.touched.add(host.name)

@@ -84,11 +84,15 @@ class ClusterState:
         faults = set()
         if host.line < max([self.top, *proxies]) - 1:
             faults.add(BEHIND)
-        if self.oldest is not None and host.version > self.oldest:
+        # Comparing versions is dear, lines are cheap: most instances are of an older line, or exactly at the version.
+        if host.line >= self.bottom and host.version != self.oldest and self._is_newer(host.version):
             faults.add("it is newer than an auth server")
         if proxies and host.line > min(proxies):
             faults.add("it is of a newer line than a proxy")
         return faults
+
+    def _is_newer(self, version: Version) -> bool:
+        return self.oldest is not None and version > self.oldest
 
 
 def _below(lines: Counter[int], limit: int) -> int:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the planner has to answer, as tables: fleets and the findings or the stages that follow from them.
 
-A fleet is written one instance a line, ``host cluster services version [state] [interrupted] [edition]``, with
-services joined by ``+``, an unknown version as ``?``. Stages are written one a line, too: ``kind level version: batches``,
+A fleet is written one instance a line, ``host cluster services version [state] [interrupted] [edition]``,
+with services joined by ``+``, an unknown version as ``?``. Stages are written ``kind level version: batches``,
 the batches of a stage separated by ``|``, with ``=`` before a host whose interrupted upgrade is only finished and ``*``
 before the one that migrates its backend.
 """
