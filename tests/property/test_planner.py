@@ -94,6 +94,21 @@ def test_a_cut_costs_no_extra_change(data: dict[str, Any], draw: st.DataObject) 
     assert len(changes_of(second)) == len(left)
 
 
+@given(upgrades(), st.data())
+@examples(150)
+def test_who_cannot_be_reached_stays_served_or_is_named(data: dict[str, Any], draw: st.DataObject) -> None:
+    others = [row for row in data["instances"] if "auth" not in row["services"]]
+    lost = draw.draw(st.lists(st.sampled_from(others), unique_by=lambda row: row["host"]) if others else st.just([]))
+    for row in lost:
+        row.update(state="unreachable", interrupted=False)
+        if draw.draw(st.booleans(), label="version unknown"):
+            row["version"] = None
+    outcome = plan_upgrade({**data, "waivers": [*data["waivers"], "unreachable", "version-unknown"]})
+    blocking = {item["code"] for item in outcome.plan["findings"] if item["severity"] == "blocker"}
+    assert blocking <= {"left-behind"}
+    assert outcome.refused or {row["host"] for row in lost}.isdisjoint(step["host"] for step in steps_of(outcome.plan))
+
+
 def carried_out(data: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
     """Return the input as it is observed after these steps."""
     after = copy.deepcopy(data)
