@@ -17,6 +17,7 @@ import platform
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -151,8 +152,7 @@ def verify_backup(path: str, cluster: Optional[str] = None) -> Backup:
     """
     with _plainly():
         manifest = backup_manifest.read(path, cluster)
-        backup_manifest.check_parts(path, manifest)
-        _backend_of(manifest).verify(path, manifest["backend"])
+        _prove(path, manifest, _backend_of(manifest))
     return Backup(path, manifest)
 
 
@@ -266,9 +266,7 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
             saved = backend.save(partial, serving)
             others = [*_save_proc(spec, partial, serving), *_save_files(spec, partial), *_save_extra(partial, extra)]
             manifest = backup_manifest.write(partial, _manifest(spec, created, serving, backend, saved, others))
-            backup_manifest.check_parts(partial, manifest)
-            backend.verify(partial, manifest["backend"])
-        durable.sync_folder(partial)
+            _prove(partial, manifest, backend, durable.sync_tree)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -282,6 +280,18 @@ def _require_online(spec: BackupSpec) -> None:
             f"{backend.location}: a {backend.kind} backend cannot be saved while Auth serves, it would be torn. "
             "Stop the unit first."
         )
+
+
+def _prove(folder: str, manifest: Mapping[str, Any], backend: Backend, *more: Callable[[str], None]) -> None:
+    """Read everything back, and do *more* with the folder at the same time: disk, hashes and SQLite wait for each other
+    otherwise, while an Auth Service is down.
+    """
+    with ThreadPoolExecutor(max_workers=2 + len(more)) as pool:
+        jobs = [pool.submit(one, folder) for one in more]
+        jobs.append(pool.submit(backup_manifest.check_parts, folder, manifest))
+        jobs.append(pool.submit(backend.verify, folder, manifest["backend"]))
+    for job in jobs:
+        job.result()
 
 
 def _manifest(
@@ -348,6 +358,7 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     backend.preserve(partial)
     trees.copy_tree(spec.proc, os.path.join(partial, "proc"))
     durable.write_json(os.path.join(partial, "evidence.json"), {"restored": path, "backend": backend.location})
+    durable.sync_tree(partial)
     os.rename(partial, folder)
     durable.sync_folder(spec.home)
     return folder

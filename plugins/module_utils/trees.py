@@ -35,8 +35,6 @@ def pack(tree: str, folder: str, name: str, serving: bool) -> Part:
             for relative in files_below(tree):
                 if not (serving and relative.endswith(_SQLITE_SIDE_FILES)):
                     _add(archive, os.path.join(tree, relative), relative, serving)
-        handle.flush()
-        os.fsync(handle.fileno())
     found = os.stat(tree)
     copied = durable.hash_file(path)
     return Part(name, copied.size, copied.sha256, tree, found.st_mode & 0o777, found.st_uid, found.st_gid)

@@ -91,6 +91,7 @@ class SqliteBackend(Backend):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(staged)
         durable.copy_file(os.path.join(folder, PART), staged)
+        durable.sync_file(staged)
         _own_like(staged, parts[PART])
         # A journal of the database found must never meet the restored one: SQLite would replay it.
         for path in self._files()[1:]:
@@ -140,7 +141,6 @@ def online_copy(source: str, target: str) -> None:
             writer.execute("PRAGMA journal_mode = DELETE").fetchall()
         except sqlite3.Error as error:
             raise BackupError(f"{source}: SQLite cannot copy the database while it is in use: {error}.") from error
-    durable.sync_file(target)
 
 
 def _fold_journals(path: str) -> durable.Copied:
@@ -151,7 +151,6 @@ def _fold_journals(path: str) -> durable.Copied:
     left = [suffix for suffix in _SIDE_FILES if os.path.exists(path + suffix)]
     if left:
         raise BackupError(f"{path}: SQLite left {', '.join(left)} beside the copy, so the copy is not whole.")
-    durable.sync_file(path)
     return durable.hash_file(path)
 
 

@@ -90,6 +90,6 @@ def test_a_removed_folder_is_gone_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "backup").mkdir()
     (tmp_path / "backup" / "part").touch()
     seen: list[bool] = []
-    monkeypatch.setattr(durable.shutil, "rmtree", lambda path: seen.append((tmp_path / "backup").exists()))
+    monkeypatch.setattr("shutil.rmtree", lambda path: seen.append((tmp_path / "backup").exists()))
     durable.remove_folder(str(tmp_path / "backup"))
     assert seen == [False]
