@@ -44,6 +44,7 @@ def collect(
             findings.append(_left_out(host, cluster))
         elif seen is not None:
             findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
+    findings.extend(_shared_names(instances, names))
     asked = _one_auth_per_cluster(instances)
     return {
         "instances": instances,
@@ -154,12 +155,28 @@ def _one_auth_per_cluster(instances: Iterable[Instance]) -> dict[str, str]:
     return chosen
 
 
+def _shared_names(instances: Iterable[Instance], names: Mapping[str, list[str]]) -> Iterable[dict[str, Any]]:
+    """Find hosts that their cluster cannot tell apart: one UUID means cloned hosts, or one host under two names."""
+    for position, code, what, hint in (
+        (1, "duplicate-host", "host UUID", "Take one name out, or give the clone a UUID of its own (host_uuid)."),
+        (3, "duplicate-name", "node name", "Give each instance a nodename of its own in teleport.yaml."),
+    ):
+        holders: dict[tuple[str, str], list[str]] = {}
+        for instance in instances:
+            own = names[instance["host"]]
+            if len(own) > position and own[position]:
+                holders.setdefault((instance["cluster"], own[position]), []).append(instance["host"])
+        for (cluster, name), hosts in holders.items():
+            if len(hosts) > 1:
+                message = f"{' and '.join(hosts)} claim one {what}, {name}: their cluster cannot tell them apart."
+                yield _blocker(code, cluster, hosts[0], message, hint)
+
+
 def _left_out(host: str, cluster: str) -> dict[str, Any]:
-    return {
-        "code": "limited",
-        "severity": "blocker",
-        "cluster": cluster,
-        "host": host,
-        "message": f"{host} was left out by --limit, so what runs there is not known.",
-        "hint": "Run without --limit: the order can only be kept over all hosts.",
-    }
+    message = f"{host} was left out by --limit, so what runs there is not known."
+    hint = "Run without --limit: the order can only be kept over all hosts."
+    return _blocker("limited", cluster, host, message, hint)
+
+
+def _blocker(code: str, cluster: str, host: str, message: str, hint: str) -> dict[str, Any]:
+    return {"code": code, "severity": "blocker", "cluster": cluster, "host": host, "message": message, "hint": hint}

@@ -67,6 +67,22 @@ def test_a_host_without_readable_configuration_stays_in_the_plan() -> None:
     assert collect(hostvars, hostvars, hostvars)["instances"][0]["services"] == ["agent"]
 
 
+def test_two_hosts_that_claim_one_name_are_named() -> None:
+    hostvars = {
+        "n1": seen(host_uuid="u1", config={"nodename": "db"}),
+        "n2": seen(host_uuid="u1", config={"nodename": "web"}),
+        "n3": seen(host_uuid="u3", config={"nodename": "db"}),
+        "n4": {**seen(host_uuid="u4", config={"nodename": "db"}), "teleport_cluster": "other"},
+    }
+    for name in ("n1", "n2", "n3"):
+        hostvars[name]["teleport_cluster"] = "east"
+    found = collect(hostvars, hostvars, hostvars)["findings"]
+    assert [(f["code"], f["message"].split(" claim ")[0]) for f in found] == [
+        ("duplicate-host", "n1 and n2"),
+        ("duplicate-name", "n1 and n3"),
+    ]
+
+
 def test_findings_of_hosts_carry_their_host_and_cluster() -> None:
     finding = {"code": "config-missing", "severity": "blocker", "message": "m", "hint": "h"}
     hostvars = {"n1": {**seen(findings=[finding]), "teleport_cluster": "east"}}
