@@ -92,6 +92,11 @@ class Process:
             self._start_auth()
         self._start_agents()
 
+    def initialised(self) -> None:
+        """The process hears signals from here on: its auth may call itself ready."""
+        if self.auth is not None:
+            self.readiness.ready("auth")
+
     def _slow_start(self) -> None:
         seconds = fault(self.version, "slow_start")
         if seconds:
@@ -136,7 +141,6 @@ class Process:
         self.log.banner("AUTH", text)
         self.auth.announce_self()
         self._witness_auth(records, cluster)
-        self.readiness.ready("auth")
         threading.Thread(target=self.auth.announce_for_ever, args=(self._stopped,), daemon=True).start()
 
     def _keep_admin_identity(self) -> None:

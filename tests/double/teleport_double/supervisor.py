@@ -45,6 +45,7 @@ class Supervisor:
             report(error, self._process.version)
             return self._exit(error.code, error.text)
         self._take_signals()
+        self._process.initialised()
         threading.Thread(target=self._announce_start, daemon=True).start()
         return self._loop()
 
