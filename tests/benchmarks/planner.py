@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Times the planner with its replay: three clusters, four hops, growing fleets.
 
-``python tests/benchmarks/planner.py [--sizes 1000,2000,5000,10000,20000]`` prints a row per size: CPU seconds for the
-plan with its replay and for the replay alone, and how the time per instance compares with that of the first row. Time per
-instance that stays level is linear growth; the ratios come from one run, so that a slow machine does not matter.
-It fails when 10 000 instances take longer than the budget.
+``python tests/benchmarks/planner.py [--sizes 1000,2000,5000,10000,20000]`` prints a row per size: the CPU seconds of a
+plan with its replay, those of the replay alone, and how the time per instance compares with that of the first row. Time
+per instance that stays level is linear growth; the ratios come from one run, so that a slow machine does not matter. It
+fails when 10 000 instances take longer than the budget.
 """
 
 from __future__ import annotations
