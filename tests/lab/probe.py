@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -90,8 +89,8 @@ def _watch(target: Target, interval: float, stop: threading.Event, out: TextIO, 
 
 
 def _parse_command(settings: Settings, text: str) -> Target:
-    name, _, rest = text.partition("=")
-    host, _, command = rest.partition(":")
+    name, rest = text.partition("=")[::2]
+    host, command = rest.partition(":")[::2]
     if not (name and host and command):
         raise LabError(f"--command '{text}': allowed is NAME=HOST:COMMAND")
     load_lab(settings).topology.host(host)

@@ -59,7 +59,7 @@ def own_sources(index_targets: str, codename: str) -> list[AptSource]:
 def codename(os_release: str) -> str:
     """VERSION_CODENAME of an os-release file's text. Raises LabError when there is none (not Debian or Ubuntu)."""
     for line in os_release.splitlines():
-        key, _, value = line.partition("=")
+        key, value = line.partition("=")[::2]
         if key == "VERSION_CODENAME" and value.strip("\"'"):
             return value.strip("\"'")
     raise LabError("/etc/os-release: no VERSION_CODENAME; the lab runs on Debian and Ubuntu machines only")

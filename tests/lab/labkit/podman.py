@@ -181,7 +181,7 @@ def remove_all(settings: Settings) -> list[str]:
     env = podman_env(settings)
     names = containers(settings)
     left, problem = names, ""
-    for _ in range(REMOVE_ATTEMPTS):
+    for _attempt in range(REMOVE_ATTEMPTS):
         if left:
             done = run(["podman", "rm", "--force", "--volumes", "--time", "0", *left], env=env, check=False)
             left, problem = containers(settings), tail(done.stderr)

@@ -52,11 +52,12 @@ class Settings:
         return f"lockstep-{self.name}"
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from LAB_NAME, LAB_SUBNET, LAB_STATE and LOCKSTEP_CACHE (all optional).
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from LAB_NAME, LAB_SUBNET, LAB_STATE and LOCKSTEP_CACHE (all optional), by default of our environment.
 
     Raises LabError for a name that cannot be part of container and bridge names.
     """
+    environment = os.environ if environment is None else environment
     name = environment.get("LAB_NAME") or "lab"
     if not NAME_PATTERN.fullmatch(name):
         raise LabError(f"LAB_NAME: found '{name}', allowed are 1 to 12 lower-case letters and digits, a letter first")

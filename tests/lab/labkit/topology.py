@@ -143,7 +143,7 @@ def _parse(name: str, data: Mapping[str, Any], overrides: Sequence[str]) -> Topo
 def _parse_overrides(overrides: Sequence[str]) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for text in overrides:
-        target, _, version = text.rpartition("=")
+        target, version = text.rpartition("=")[::2]
         if not VERSION.fullmatch(version):
             raise LabError(f"version override '{text}': allowed are X.Y.Z, CLUSTER=X.Y.Z and HOST=X.Y.Z")
         wanted[target] = version

@@ -107,7 +107,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("data", "message"), REFUSED, ids=[message for _, message in REFUSED])
+@pytest.mark.parametrize(("data", "message"), REFUSED, ids=[case[1] for case in REFUSED])
 def test_unsound_topologies_are_refused(data: dict[str, Any], message: str) -> None:
     with pytest.raises(LabError, match=message):
         parse_topology("t", data)
