@@ -40,6 +40,10 @@ class Listeners:
         self._open[(kind, text)] = sock
         return sock
 
+    def passed(self, kind: str) -> bool:
+        """True when a listener of this kind was handed over and nobody took it yet."""
+        return any(name == kind for name, _address in self._passed)
+
     def for_child(self) -> list[dict[str, object]]:
         """What a child needs to take over, as JSON-safe entries."""
         return [{"type": kind, "addr": text, "fd": sock.fileno()} for (kind, text), sock in self._open.items()]

@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import threading
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
@@ -116,10 +117,18 @@ class Process:
         text = self.options.diag_addr or str(self.config.section("teleport").get("diag_addr") or "")
         if not text:
             return
+        inherited = self.listeners.passed("diag")
         sock = self.listeners.listen("diag", split_address(text, 3000))
         self.log.info("DIAG:1", f"Starting diagnostic service on {text}.")
         diagnostics = diag.Diagnostics(self.identity, self.readiness, self._registered)
-        threading.Thread(target=diag.serve, args=(sock, diagnostics), daemon=True).start()
+
+        def serve() -> None:
+            # while the old process still answers here, a child that is not ready must not be heard
+            while inherited and not self.readiness.started:
+                time.sleep(0.02)
+            diag.serve(sock, diagnostics)
+
+        threading.Thread(target=serve, daemon=True).start()
 
     def _registered(self) -> Counter[str]:
         counts: Counter[str] = Counter()

@@ -71,7 +71,9 @@ def test_hup_runs_what_lies_at_the_path_now(programs: Path, installed: Host, new
     assert os.readlink(f"/proc/{old}/exe").endswith(" (deleted)")
     assert version_of(old) == "v7.3.21"
     os.kill(old, signal.SIGHUP)
-    assert eventually(lambda: pid_in_file(installed) not in {0, old})
+    answers: set[int] = set()
+    assert eventually(lambda: answers.add(installed.readyz()) or pid_in_file(installed) not in {0, old})
+    assert answers == {200}
     new = pid_in_file(installed)
     assert (version_of(new), installed.process.wait(10)) == ("v8.3.17", 0)
     assert installed.readyz() == 200

@@ -194,7 +194,7 @@ class Proxy:
     # --- leaf side of trusted clusters -------------------------------------------------------------------
 
     def _dial_roots(self) -> None:
-        while not self.link.stopped.wait(min(1.0, scaled(3.0))):
+        while not self.link.stopped.wait(min(2.0, scaled(3.0))):
             for resource in self.link.cache().get("tunnels", []):
                 name = resource["metadata"]["name"]
                 if resource["spec"].get("enabled", True) and name not in self._dialling:
