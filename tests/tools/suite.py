@@ -204,6 +204,8 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
+    # A step has a session of its own, so whoever ends this program must reach it through here.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parse()
     if options.action == "begin":
         results_file(options.part).unlink(missing_ok=True)

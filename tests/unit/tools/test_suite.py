@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ def test_a_step_beyond_its_limit_is_stopped(tmp_path: Path) -> None:
     done = suite(tmp_path, "run", "part", "step", "--limit", "0.2", "--", "sleep", "600")
     assert done.returncode == 1
     assert "its limit is" in done.stdout
+
+
+def test_ending_the_tool_ends_the_step(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    command = [sys.executable, str(SUITE), "run", "part", "step", "--", "sh", "-c", f"echo $$ > {started}; sleep 600"]
+    tool = subprocess.Popen(command, env={**os.environ, "LOCKSTEP_CACHE": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    while not (started.exists() and started.read_text().strip()):
+        assert tool.poll() is None
+        time.sleep(0.05)
+    tool.terminate()
+    assert tool.wait(timeout=30) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 @pytest.fixture
