@@ -25,13 +25,13 @@ from .waiting import wait_until
 
 UNITS = {"etcd": "etcd.service", "balancer": "haproxy.service"}
 EXAMPLE_UNIT = "examples/systemd/teleport.service"
-READY_SECONDS = 60
+READY_SECONDS = 120
 
 
 def deploy(settings: Settings, lab: Lab) -> None:
     """Deploy everything on bare hosts; returns when all instances are ready and listed and all trust is online.
 
-    Raises LabError when a tarball is missing or anything does not get ready in a minute.
+    Raises LabError when a tarball is missing or anything does not get ready in two minutes.
     """
     topology = lab.topology
     tarballs = artifacts.ensure_tarballs(settings, topology.versions, topology.edition)

@@ -20,7 +20,7 @@ from .shell import run
 from .topology import Host, Topology
 from .waiting import wait_until
 
-BOOT_SECONDS = 60.0
+BOOT_SECONDS = 120.0
 BANNER = b"SSH-"
 
 
@@ -35,7 +35,7 @@ def check_free(settings: Settings) -> None:
 def boot(settings: Settings, topology: Topology) -> Lab:
     """Create network, keys and hosts; returns when systemd of every host is up and its sshd answers.
 
-    Raises LabError when a host does not come up in a minute; what was created till then is left to tear_down.
+    Raises LabError when a host does not come up in two minutes; what was created till then is left to tear_down.
     """
     env = podman.prepare(settings)
     built = ensure_images(settings, env)
