@@ -153,7 +153,7 @@ instance:
       type: str
       returned: always
     config:
-      description: The secret-free part of the configuration, with RV(instance.config.error) when it cannot be read.
+      description: The secret-free part of the configuration, with C(error) when it cannot be read.
       type: dict
       returned: always
     free_bytes:
