@@ -81,14 +81,15 @@ class ActionModule(ActionBase):
     def _checksum(self, local: str, arguments: Mapping[str, Any]) -> str:
         if arguments.get("checksum"):
             return str(arguments["checksum"])
+        name = os.path.basename(local)
+        advice = "Put the artefact's checksum there, or set checksum."
         try:
             with open(local + ".sha256", encoding="utf-8", errors="replace") as source:
-                return artifact.parse_checksum(source.read(4096), os.path.basename(local))
+                return artifact.parse_checksum(source.read(4096), name)
         except OSError as problem:
-            reason = problem.strerror or str(problem)
+            raise AnsibleActionFail(f"{local}.sha256: {problem.strerror}. {advice}") from None
         except ValueError as problem:
-            reason = str(problem)
-        raise AnsibleActionFail(f"{local}.sha256: {reason}. Put the artefact's checksum there, or set checksum.")
+            raise AnsibleActionFail(f"{local}.sha256: {problem}. {advice}") from None
 
     def _bring_and_execute(self, local: str, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Copy the artefact to the host and try again. It is checked here first: a fleet must not get a broken one."""
