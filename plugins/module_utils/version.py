@@ -93,7 +93,7 @@ class Version:
 
         Suffixes nobody knows count as unfinished too: allowing one by name is cheap, running one by accident is not.
         """
-        return bool(self.prerelease) and self.prerelease.split(".")[0] not in VENDOR_SUFFIXES
+        return bool(self.prerelease) and self.prerelease.partition(".")[0] not in VENDOR_SUFFIXES
 
     def __str__(self) -> str:
         text = f"{self.major}.{self.minor}.{self.patch}"

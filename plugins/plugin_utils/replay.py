@@ -162,9 +162,9 @@ class _Replay:
 def _order(steps: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Phases come in order, batches rise, and no batch holds two phases."""
     ranks = [(step["batch"], ORDER.index(step["phase"])) for step in steps]
-    if any(later < earlier for earlier, later in pairwise(ranks)) or [r for _, r in ranks] != sorted(
-        r for _, r in ranks
+    if any(later < earlier for earlier, later in pairwise(ranks)) or [r for _batch, r in ranks] != sorted(
+        r for _batch, r in ranks
     ):
         yield "its phases or batches are out of order"
-    if len({batch for batch, _ in ranks}) != len(set(ranks)):
+    if len({batch for batch, _rank in ranks}) != len(set(ranks)):
         yield "a batch holds two phases"

@@ -38,13 +38,14 @@ CREATE INDEX kv_expires ON kv (expires);
 def make_database(path: Path, megabytes: int) -> None:
     """Make a Teleport database of about that size with values that do not compress."""
     rows = megabytes * 1_000_000 // ROW_BYTES
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(SCHEMA)
         connection.executemany(
             "INSERT INTO kv VALUES (?, ?, NULL, ?)",
             ((f"/nodes/default/{number:08}", number, os.urandom(VALUE_BYTES)) for number in range(rows)),
         )
+        connection.commit()
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -91,7 +91,7 @@ def _words(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+    lines = [head, tuple("---" for _cell in head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

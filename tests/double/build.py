@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build official-looking release tarballs of the double.
 
-    tests/double/build.py --out DIR [--versions 5.2.5 17.7.20-ent ...] [--launcher elf|script]
+    python tests/double/build.py --out DIR [--versions 5.2.5 17.7.20-ent ...] [--launcher elf|script]
 
 The launcher is compiled once against the system's Python (Debian: gcc, libpython3-dev); a version differs
 from another in a stamp of a few bytes. ``--launcher script`` makes files that any Python runs, for tests

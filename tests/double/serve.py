@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serve a folder of artefacts over HTTP and log every request as a JSON line.
 
-    tests/double/serve.py DIR [--bind 0.0.0.0] [--port 8000] [--log FILE]
+    python tests/double/serve.py DIR [--bind 0.0.0.0] [--port 8000] [--log FILE]
 
 Port 0 picks a free one; the first line on stdout is ``serving DIR at http://ADDRESS:PORT``.
 """

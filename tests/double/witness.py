@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judge the witness files of all hosts: what happened that must never happen.
 
-    tests/double/witness.py FILE [FILE ...] [--since EPOCH] [--strict]
+    python tests/double/witness.py FILE [FILE ...] [--since EPOCH] [--strict]
 
 Prints a JSON report. With ``--strict`` the exit status is 1 when the report holds a violation: overlaps,
 rejected_peers, skipped_lines, downgrades, data_damage or refused_starts.

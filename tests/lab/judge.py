@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -31,7 +30,8 @@ WITNESS = "/var/log/teleport-witness.jsonl"
 LOOK = (
     'pid=$(systemctl show teleport -P MainPID); [ "$pid" = 0 ] && echo stopped || /proc/$pid/exe version; '
     "systemctl show teleport -P UnitFileState; "
-    "ls /etc/systemd/system/teleport.service.d/lockstep-hold.conf /opt/teleport-versions/.transaction* 2>/dev/null; true"
+    "ls /etc/systemd/system/teleport.service.d/lockstep-hold.conf "
+    "/opt/teleport-versions/.transaction* 2>/dev/null; true"
 )
 
 

@@ -62,7 +62,7 @@ class Scene:
             [
                 pair
                 for pair in pairs
-                if pair[2] == who or any(pair[2] == client for _, server, client in pairs if server == who)
+                if pair[2] == who or any(pair[2] == client for _kind, server, client in pairs if server == who)
             ]
             for who in everyone
         ]

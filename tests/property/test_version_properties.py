@@ -27,7 +27,7 @@ BUILDS = st.lists(st.text(LETTERS + string.digits, min_size=1, max_size=8), min_
 
 @st.composite
 def version_texts(draw: st.DrawFn) -> str:
-    text = ".".join(draw(NUMBERS) for _ in range(3))
+    text = ".".join(draw(NUMBERS) for _number in range(3))
     if draw(st.booleans()):
         text += "-" + draw(PRERELEASES)
     if draw(st.booleans()):

@@ -156,7 +156,7 @@ def _clusters(proxy: Proxy, _parsed: Parsed) -> int:
 def _ssh(proxy: Proxy, parsed: Parsed) -> int:
     if not parsed.operands:
         raise CommandError("required argument '[user@]host' not provided")
-    login, _, node = parsed.operands[0].rpartition("@")
+    login, _at, node = parsed.operands[0].rpartition("@")
     request = {"op": "ssh", "node": node, "login": login or parsed.last("login", "root")}
     wire = proxy.ask({**request, "command": " ".join(parsed.operands[1:])})
     while True:

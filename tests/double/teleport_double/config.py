@@ -124,7 +124,7 @@ class Config:
         """``{token: [role, ...]}`` of auth_service.tokens."""
         tokens = {}
         for entry in self.section("auth_service").get("tokens") or []:
-            roles, _, token = str(entry).partition(":")
+            roles, _colon, token = str(entry).partition(":")
             tokens[token] = [role.strip().capitalize() for role in roles.split(",")]
         return tokens
 

@@ -16,7 +16,7 @@ from .features import has
 from .identity import Identity
 from .readiness import Readiness
 
-VersionCounts = Callable[[], "Counter[str]"]
+VersionCounts = Callable[[], Counter[str]]
 
 
 class Diagnostics:

@@ -52,7 +52,7 @@ ALIASES = {
 
 def resolve(reference: str, version: Version) -> tuple[str, str]:
     """``(kind, name or "")`` of ``kind[/name]``; raises CommandError with that generation's words."""
-    alias, _, name = reference.partition("/")
+    alias, _slash, name = reference.partition("/")
     kind, feature = ALIASES.get(alias, ("", "unknown"))
     if kind and (not feature or has(version, feature)):
         return kind, name

@@ -24,7 +24,7 @@ TOKEN = "join-me"
 
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on right now."""
-    sockets = [socket.socket() for _ in range(count)]
+    sockets = [socket.socket() for _number in range(count)]
     try:
         for sock in sockets:
             sock.bind(("127.0.0.1", 0))

@@ -100,7 +100,7 @@ class _Exclusive:
 
 
 def _split(key: str) -> tuple[str, str]:
-    bucket, _, name = key.rpartition("/")
+    bucket, _slash, name = key.rpartition("/")
     return bucket, name
 
 

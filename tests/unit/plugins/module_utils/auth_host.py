@@ -38,11 +38,12 @@ proxy_service:
 
 def put(database: Path, **rows: str) -> None:
     """Write rows into a Teleport database, creating it when it is not there."""
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with closing(sqlite3.connect(database)) as connection:
         connection.executescript(SCHEMA)
         connection.executemany(
             "INSERT INTO kv VALUES (?, 1, NULL, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", rows.items()
         )
+        connection.commit()
 
 
 def rows(database: Path) -> dict[str, str]:

@@ -27,8 +27,14 @@ class FakeTctl:
     """Knows the answers by the words of the question and refuses the rest as tctl does."""
 
     def __init__(self, version: str, **answers: Any) -> None:
-        self.answers: dict[str, Any] = {"auth_servers": [heartbeat("a", "h1", version)], "proxies": [], "nodes": None,
-                        "remote_cluster": [], "trusted_cluster": [], **answers}  # fmt: skip
+        self.answers: dict[str, Any] = {
+            "auth_servers": [heartbeat("a", "h1", version)],
+            "proxies": [],
+            "nodes": None,
+            "remote_cluster": [],
+            "trusted_cluster": [],
+            **answers,
+        }
         self.status = STATUS.format(version)
         self.asked: list[str] = []
 

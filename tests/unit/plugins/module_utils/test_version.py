@@ -57,7 +57,7 @@ def test_build_metadata_does_not_count() -> None:
     one, other = Version.parse("17.7.20+one"), Version.parse("17.7.20+other")
     assert one == other
     assert hash(one) == hash(other)
-    assert not one < other
+    assert (one < other) is False
     assert one.build == "one"
 
 
