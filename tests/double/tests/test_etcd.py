@@ -104,7 +104,7 @@ def test_the_prefix_counts_from_4_3_on(new_host: NewHost, etcd: dict[str, Any]) 
     pins = host.pins()
     assert stored(etcd, "/teleport", "/web/users/ann/params")
     host.upgrade("4.3.10")
-    assert stored(etcd, "/cluster-one", "/web/users/ann/params")
+    assert stored(etcd, "/cluster-one/", "/web/users/ann/params")
     assert (host.names("users"), host.pins()) == (["ann"], pins)
 
 

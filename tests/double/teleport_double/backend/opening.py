@@ -59,7 +59,8 @@ def _renamed(key: str) -> str:
 def _open_etcd(storage: dict[str, Any], version: Version, log: Log) -> Backend:
     if not has(version, "etcd_prefix_honoured"):
         return EtcdBackend(storage, LEGACY_ETCD_PREFIX)
-    wanted = str(storage.get("prefix") or LEGACY_ETCD_PREFIX).rstrip("/")
+    # A leading slash is added, nothing is taken away: a prefix that ends in a slash makes keys with two.
+    wanted = "/" + str(storage.get("prefix") or LEGACY_ETCD_PREFIX).removeprefix("/")
     backend = EtcdBackend(storage, wanted)
     if wanted != LEGACY_ETCD_PREFIX and has(version, "etcd_prefix_migration") and not backend.scan("/"):
         _move_prefix(EtcdBackend(storage, LEGACY_ETCD_PREFIX), backend, version, log)
