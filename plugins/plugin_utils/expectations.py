@@ -30,7 +30,12 @@ def after_primary(part: Mapping[str, Any], inventory: Inventory, before: Mapping
 
 
 def after_stage(
-    plan: Plan, index: int, cluster: str, inventory: Inventory, failed: Collection[str], before: Mapping[str, Any] | None
+    plan: Plan,
+    index: int,
+    cluster: str,
+    inventory: Inventory,
+    failed: Collection[str],
+    before: Mapping[str, Any] | None,
 ) -> Expected:
     """Return what a cluster must show after a stage.
 
@@ -55,7 +60,9 @@ def _instance(step: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     return {"host": step["host"], "version": step["to"], **dict(zip(keys, names[1:], strict=False))}
 
 
-def view_of(cluster: str, instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def view_of(
+    cluster: str, instances: Iterable[Mapping[str, Any]], hostvars: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """Return what a cluster showed when the plan was made, ``None`` when it could not be asked."""
     for instance in instances:
         if instance["cluster"] == cluster and "auth" in instance["services"]:

@@ -80,9 +80,7 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
 
 
-def merge_views(
-    instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]
-) -> dict[str, list[Instance]]:
+def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Instance]]:
     """Add what the clusters report: ``instances``, completed, and ``unmanaged``, those the inventory lacks.
 
     Instances are matched by host UUID, and by node name where the UUID could not be read: Teleport names an instance by

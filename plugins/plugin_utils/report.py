@@ -53,7 +53,9 @@ def _auth_details(variables: Mapping[str, Any]) -> dict[str, Any]:
     return details
 
 
-def build_report(plan: Plan, instances: Iterable[Mapping[str, Any]], records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def build_report(
+    plan: Plan, instances: Iterable[Mapping[str, Any]], records: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the whole report as plain data: hosts before and after, auth outages per stage, failed hosts, the plan."""
     entries = list(records)
     after = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == "done"}
@@ -88,7 +90,8 @@ def render(report: Mapping[str, Any], most_rows: int = 200) -> str:
     lines += ["| host | cluster | services | before | after |", "|---|---|---|---|---|"]
     rows = report["hosts"][:most_rows]
     lines += [
-        f"| {row['host']} | {row['cluster']} | {', '.join(row['services'])} | {row['before']} | {row['after']} |" for row in rows
+        f"| {row['host']} | {row['cluster']} | {', '.join(row['services'])} | {row['before']} | {row['after']} |"
+        for row in rows
     ]
     if len(report["hosts"]) > len(rows):
         lines.append(f"| … {len(report['hosts']) - len(rows)} more hosts, see the JSON report | | | | |")

@@ -51,7 +51,9 @@ def _host_findings(instance: Mapping[str, Any], seen: Mapping[str, Any] | None, 
     if seen["state"] != "running":
         unit = (seen.get("unit") or {}).get("name")
         message = f"{host}: {unit} is not running."
-        yield _finding("not-running", instance, message, "Read its journal; run the upgrade again if it was interrupted.")
+        yield _finding(
+            "not-running", instance, message, "Read its journal; run the upgrade again if it was interrupted."
+        )
     elif _not_ready(seen):
         yield _finding("not-ready", instance, f"{host} is not ready: {_ready_text(seen)}.", "Read its journal.")
     if seen.get("held") or seen.get("interrupted"):
@@ -87,7 +89,9 @@ def _cluster_findings(name: str, members: Iterable[Mapping[str, Any]], serves: S
     known = [member for member in members if member["version"]]
     auth = next((member for member in known if "auth" in member["services"]), None)
     if auth is None:
-        yield _finding("no-auth", {"cluster": name}, f"Cluster {name} has no auth server that could be observed.", "Add it.")
+        yield _finding(
+            "no-auth", {"cluster": name}, f"Cluster {name} has no auth server that could be observed.", "Add it."
+        )
         return
     for member in known:
         if not serves(auth["version"], member["version"]):

@@ -10,6 +10,8 @@ failed=0
 mapfile -t imported < <(cd "$root" && git ls-files --cached --others --exclude-standard 'plugins/*.py' 'tests/*.py' |
   grep -Ev '^tests/(tools|double|lab)/')
 (cd "$collections" && mypy --config-file "$root/pyproject.toml" "${imported[@]/#/$inside/}") || failed=1
+# The double's tests, and the lab, take modules from beside them.
+export MYPYPATH=$root/tests/double/tests:$root/tests/double
 for program in tools double lab; do
   mapfile -t files < <(cd "$root/tests" && git ls-files --cached --others --exclude-standard "$program/*.py")
   [ "${#files[@]}" -gt 0 ] || continue

@@ -32,7 +32,9 @@ def test_nothing_where_there_is_no_stage(name: str) -> None:
     assert FILTERS[name](PLAN, 0, "client") == []
 
 
-@pytest.mark.parametrize(("index", "phase", "message"), [("x", "auth", "the stage is 'x'"), (0, "nodes", "the phase is 'nodes'")])
+@pytest.mark.parametrize(
+    ("index", "phase", "message"), [("x", "auth", "the stage is 'x'"), (0, "nodes", "the phase is 'nodes'")]
+)
 def test_a_wrong_question_is_told(index: object, phase: str, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         FILTERS["stage_hosts"](PLAN, index, phase)

@@ -66,5 +66,7 @@ def test_peers_return_only_when_it_is_known_what_the_primary_runs(
 
 
 def test_every_failed_or_silent_member_is_named() -> None:
-    told = auth_group.failures(part(*GROUP), {"a1": {"auth_failure": "broke"}, "a2": {}, "a3": {"auth_failure": ""}}, ["a1", "a3"])
+    told = auth_group.failures(
+        part(*GROUP), {"a1": {"auth_failure": "broke"}, "a2": {}, "a3": {"auth_failure": ""}}, ["a1", "a3"]
+    )
     assert [sentence.split(":")[0] for sentence in told] == ["a1", "a2"]

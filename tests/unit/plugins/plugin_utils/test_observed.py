@@ -104,9 +104,7 @@ def test_whoever_the_cluster_reports_and_the_inventory_lacks_is_unmanaged() -> N
     }
     instances = collect(hostvars, hostvars, hostvars)["instances"]
     merged = merge_views(instances, hostvars)
-    assert merged["unmanaged"] == [
-        {"host": "stranger", "cluster": "east", "services": ["agent"], "version": "14.4.1"}
-    ]
+    assert merged["unmanaged"] == [{"host": "stranger", "cluster": "east", "services": ["agent"], "version": "14.4.1"}]
     assert merged["instances"] == instances
 
 
