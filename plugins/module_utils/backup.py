@@ -18,7 +18,7 @@ import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, durable, trees
@@ -86,8 +86,13 @@ class Restored(NamedTuple):
     manifest: Dict[str, Any]
 
 
-def spec_from_instance(instance: Mapping[str, Any], directory: str, cluster: Optional[str] = None) -> BackupSpec:
-    """Build the spec from what ``instance_info`` returned. Raises :class:`BackupError` when something is missing."""
+def spec_from_instance(
+    instance: Mapping[str, Any], directory: str, cluster: Optional[str] = None, version: Optional[str] = None
+) -> BackupSpec:
+    """Build the spec from what ``instance_info`` returned. Raises :class:`BackupError` when something is missing.
+
+    *version* is what wrote the data as far as is known now; an observation from before an upgrade names an older one.
+    """
     config = instance["config"]
     name = cluster or instance.get("cluster") or config.get("cluster_name") or "main"
     if not _FILE_NAME.fullmatch(str(name)):
@@ -97,7 +102,7 @@ def spec_from_instance(instance: Mapping[str, Any], directory: str, cluster: Opt
     return BackupSpec(
         directory=directory,
         cluster=str(name),
-        version=str(instance.get("running_version") or instance.get("version") or "unknown"),
+        version=str(version or instance.get("running_version") or instance.get("version") or "unknown"),
         edition=str(instance.get("edition") or "community"),
         storage=config.get("storage") or {},
         data_dir=str(config.get("data_dir") or "/var/lib/teleport"),
@@ -164,6 +169,8 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
     the state is the saved one already. Raises :class:`BackupError`.
     """
     backup = would_restore(path, spec)
+    # What lies there now may be neither version's; where it lies, the version of the backup says.
+    spec = replace(spec, version=backup.manifest["version"])
     with _held(spec):
         if is_restored(backup, spec):
             return Restored(False, None, backup.manifest)

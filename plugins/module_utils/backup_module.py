@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the two backup modules share: from a module's options to a spec, and whether the unit serves."""
+"""What the two backup modules share: from a module's options to a spec, and what of the observation is asked anew."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import service
+from ansible_collections.lockstep.teleport.plugins.module_utils import installation, process, service
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
@@ -21,12 +22,31 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
 }
 
 
-def spec_of(parameters: Mapping[str, Any]) -> BackupSpec:
-    """Return the spec that a module's options describe."""
-    return spec_from_instance(parameters["instance"], parameters["directory"], parameters["cluster"])
+def spec_of(parameters: Mapping[str, Any], version: Optional[str] = None) -> BackupSpec:
+    """Return the spec that a module's options describe; *version* is what wrote the data, where that matters."""
+    return spec_from_instance(parameters["instance"], parameters["directory"], parameters["cluster"], version)
 
 
 def is_serving(host: Host, instance: Mapping[str, Any]) -> bool:
     """Return whether the instance's unit has, or may have, a process now. Asks systemd, not the observation."""
     name = (instance.get("unit") or {}).get("name")
     return bool(name) and service.show(host, str(name)).active_state in _ALIVE
+
+
+def version_now(host: Host, instance: Mapping[str, Any]) -> str:
+    """Return the version that runs now, else the one that is installed. Asks the program, not the observation.
+
+    An observation made before an upgrade names the version before it, and the version decides where the data lie:
+    before 4.0 in other files, before 4.3 under other keys of etcd. Raises :class:`BackupError` when it cannot be told.
+    """
+    name = (instance.get("unit") or {}).get("name")
+    pid = service.show(host, str(name)).main_pid if name else 0
+    layout = installation.Layout(str(instance.get("versions_dir") or ""), str(instance.get("bin_dir") or ""))
+    path = process.executable_link(host, pid) if pid else layout.program()
+    answer = process.ask_version(host, path)
+    if answer.output is None:
+        raise BackupError(
+            f"the version that wrote the data cannot be told: {answer.error}. A backup is of no use without it; put "
+            "Teleport back in place, or name the right bin_dir."
+        )
+    return str(answer.output.release)

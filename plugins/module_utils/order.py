@@ -66,10 +66,10 @@ class Order:
         """What runs when the instance is at *version*."""
         return goal(self.instance, version)
 
-    def backup_spec(self) -> BackupSpec:
-        """Whose backup is taken, and where."""
+    def backup_spec(self, version: str) -> BackupSpec:
+        """Whose backup is taken, and where. *version* wrote the data; *instance* may be from before an earlier hop."""
         wanted = self.backup or {}
-        return spec_from_instance(self.instance, str(wanted.get("directory")), wanted.get("cluster"))
+        return spec_from_instance(self.instance, str(wanted.get("directory")), wanted.get("cluster"), version)
 
 
 def goal(instance: Mapping[str, Any], version: str) -> liveness.Goal:

@@ -38,8 +38,8 @@ class Means:
 
     :param goal: builds what has to run from a version; None for client tools, of which nothing runs.
     :param check_installed: makes sure that ``bin_dir`` leads to this version; raises `HostError`.
-    :param back_up: takes a verified backup of the stopped instance; None when none is wanted.
-    :param restore: puts the backup in a folder back.
+    :param back_up: takes a verified backup of the stopped instance, of this version; None when none is wanted.
+    :param restore: puts the backup in a folder back, for this version.
     """
 
     layout: installation.Layout
@@ -49,8 +49,8 @@ class Means:
     ready_timeout: float
     stable_for: float
     stop_timeout: float
-    back_up: Optional[Callable[[], Saved]] = None
-    restore: Optional[Callable[[str], None]] = None
+    back_up: Optional[Callable[[str], Saved]] = None
+    restore: Optional[Callable[[str, str], None]] = None
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Transaction:
         # Of what a killed run may have started to migrate, a backup would be no way back.
         if self._means.back_up is None or self._entry.phase == journal.SWITCHED:
             return
-        saved = self._means.back_up()
+        saved = self._means.back_up(self._entry.back.version)
         self._record.backup = saved
         self._entry.backup = saved.path
         self._record.note("backed_up")
@@ -239,7 +239,7 @@ class Transaction:
         if self._entry.restart:
             liveness.stop(self._host, self._means.unit, self._means.stop_timeout)
             if may_have_written and self._entry.backup and self._means.restore:
-                self._means.restore(self._entry.backup)
+                self._means.restore(self._entry.backup, self._entry.back.version)
                 self._restored = True
                 self._record.note("restored")
         self._lead_to(self._entry.back)

@@ -301,12 +301,12 @@ class Upgrade:
 
     # -- backup
 
-    def _back_up(self) -> Saved:
-        taken = backup.take_backup(self._order.backup_spec())
+    def _back_up(self, version: str) -> Saved:
+        taken = backup.take_backup(self._order.backup_spec(version))
         return Saved(taken.path, taken.manifest)
 
-    def _restore(self, path: str) -> None:
-        backup.restore_backup(path, self._order.backup_spec())
+    def _restore(self, path: str, version: str) -> None:
+        backup.restore_backup(path, self._order.backup_spec(version))
 
     # -- afterwards
 
@@ -316,7 +316,7 @@ class Upgrade:
         removed = release.prune(layout, self._order.keep, needed, durable.remove_folder)
         keep = int((self._order.backup or {}).get("keep") or 0)
         if self.record.backup and keep:
-            backup.prune_backups(self._order.backup_spec(), keep)
+            backup.prune_backups(self._order.backup_spec(self.record.backup.manifest["version"]), keep)
         return removed
 
     def _evidence(self) -> Dict[str, Any]:

@@ -16,7 +16,8 @@ description:
   - Backends of type C(sqlite), C(dir) and C(etcd) are supported. For others the module fails and says what to do.
   - While the Auth Service serves, SQLite is copied with its online backup and etcd is read at one revision. A stopped
     SQLite database is copied as it is, which takes little longer than C(cp).
-  - The folder is C(<directory>/<cluster>/<UTC time>-<version>), readable by root alone. It holds private keys.
+  - The folder is C(<directory>/<cluster>/<UTC time>-<version>), readable by root alone. It holds private keys. The
+    version is that of the running process, else of the installed program, at the time of the backup.
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
@@ -125,7 +126,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Return the module's result."""
-    spec = backup_module.spec_of(parameters)
+    spec = backup_module.spec_of(parameters, backup_module.version_now(host, parameters["instance"]))
     serving = backup_module.is_serving(host, parameters["instance"])
     before = [one.path for one in backup.list_backups(spec.directory, spec.cluster)]
     keeps = parameters["state"] == "present"

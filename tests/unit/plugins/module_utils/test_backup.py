@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,12 @@ def test_restoring_twice_changes_nothing_the_second_time(spec: backup.BackupSpec
     backup.restore_backup(taken.path, spec)
     second = backup.restore_backup(taken.path, spec)
     assert (second.changed, second.evidence) == (False, None)
+
+
+def test_a_restore_needs_no_version_but_that_of_the_backup(spec: backup.BackupSpec, taken: backup.Backup) -> None:
+    migrate(spec)
+    restored = backup.restore_backup(taken.path, replace(spec, version="unknown"))
+    assert (restored.changed, rows(database(spec))["alice"]) == (True, "user")
 
 
 def test_a_second_failure_keeps_the_first_evidence(spec: backup.BackupSpec, taken: backup.Backup) -> None:

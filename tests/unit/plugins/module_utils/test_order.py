@@ -60,7 +60,8 @@ def test_directory_on_the_controller_is_no_url() -> None:
 
 def test_backup_of_the_cluster_that_is_named() -> None:
     order = from_parameters(parameters(backup={"directory": "/b", "cluster": "main.example", "keep": 1}))
-    assert order.backup_spec().home == "/b/main.example"
+    spec = order.backup_spec("5.2.5")
+    assert (spec.home, spec.version) == ("/b/main.example", "5.2.5")
 
 
 @pytest.mark.parametrize(

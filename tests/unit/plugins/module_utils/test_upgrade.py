@@ -131,14 +131,18 @@ class Backups:
     def __init__(self, fake: FakeHost) -> None:
         self.fake = fake
         self.taken: list[str | None] = []
+        self.named: list[str] = []
         self.restored: list[str] = []
-        self.broken_take = self.broken_restore = False
+        self.broken_take = self.killed_take = self.broken_restore = False
 
-    def take(self, _spec: backup.BackupSpec) -> backup.Backup:
+    def take(self, spec: backup.BackupSpec) -> backup.Backup:
         self.taken.append(runs(self.fake))
+        self.named.append(spec.version)
+        if self.killed_take:
+            raise Killed
         if self.broken_take:
             raise BackupError("no space for the backup")
-        return backup.Backup(f"/backups/{len(self.taken)}", {"format": 1})
+        return backup.Backup(f"/backups/{len(self.taken)}", {"version": spec.version})
 
     def restore(self, path: str, _spec: backup.BackupSpec) -> None:
         if self.broken_restore:
@@ -504,6 +508,24 @@ def test_backup_is_taken_while_nothing_runs(fake: FakeHost, backups: Backups) ->
     assert backups.taken == [None]
     assert result["backup"]["path"] == "/backups/1"
     assert events(result).index("backed_up") < events(result).index("switched")
+
+
+def test_backup_carries_the_version_it_is_of_in_every_hop(fake: FakeHost, backups: Backups) -> None:
+    observed = {"instance": {**AUTH["instance"], "version": OLD, "running_version": OLD}, "backup": AUTH["backup"]}
+    run(fake, make_order(fake, **observed))
+    result = run(fake, make_order(fake, NEWER, **observed))
+    assert backups.named == [OLD, NEW]
+    assert result["backup"]["manifest"] == {"version": NEW}
+
+
+def test_backup_of_a_resumed_upgrade_carries_the_version_before_it(fake: FakeHost, backups: Backups) -> None:
+    wanted = make_order(fake, **AUTH)
+    backups.killed_take = True
+    with pytest.raises(Killed):
+        run(fake, wanted)
+    backups.killed_take = False
+    run(fake, wanted)
+    assert backups.named == [OLD, OLD]
 
 
 def test_failing_backup_starts_the_old_version_again(fake: FakeHost, backups: Backups) -> None:

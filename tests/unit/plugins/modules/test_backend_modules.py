@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.modules import backend_backup, backend_restore
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import (
@@ -30,12 +32,18 @@ class Machine:
         self.instance = make_host(root)
         self.database = root / "data" / "backend" / "sqlite.db"
         self.state = "inactive"
+        self.pid = 0
+        self.versions = {str(root / "bin" / "teleport"): "16.5.13"}
+        self.instance["bin_dir"] = str(root / "bin")
         self.host = Host(run_command=self.run)
 
     def run(self, command: list[str], **_keywords: Any) -> tuple[int, str, str]:
         if command[0].endswith("tctl"):
             return 0, "kind: user\n", ""
-        return 0, f"LoadState=loaded\nActiveState={self.state}\nSubState=dead\nMainPID=0\nNRestarts=0\n", ""
+        if command[1] == "version":
+            version = self.versions.get(command[0])
+            return (0, f"Teleport v{version} git:v{version}-0-gabc go1.16\n", "") if version else (127, "", "not found")
+        return 0, f"LoadState=loaded\nActiveState={self.state}\nSubState=dead\nMainPID={self.pid}\nNRestarts=0\n", ""
 
     def options(self, **given: Any) -> dict[str, Any]:
         return {"instance": self.instance, "directory": str(self.root / "backups"), "cluster": None, **given}
@@ -69,12 +77,38 @@ def test_a_backup_of_a_stopped_auth(machine: Machine) -> None:
 
 def test_a_backup_of_a_serving_auth_with_its_resources(machine: Machine) -> None:
     machine.state = "active"
-    (machine.root / "tctl").touch()
-    machine.instance["bin_dir"] = str(machine.root)
+    (machine.root / "bin").mkdir()
+    (machine.root / "bin" / "tctl").touch()
     with holding(machine.database):
         result = machine.backup(resources=True)
     assert result["manifest"]["consistency"] == "online"
     assert Path(result["path"], "tctl-get-all.yaml").read_text() == "kind: user\n"
+
+
+@pytest.mark.parametrize(("pid", "version"), [(0, "17.7.20"), (42, "16.5.18")])
+def test_a_backup_is_of_what_runs_now_else_of_what_is_installed(machine: Machine, pid: int, version: str) -> None:
+    machine.pid = pid
+    machine.versions = {str(machine.root / "bin" / "teleport"): "17.7.20", "/proc/42/exe": "16.5.18"}
+    result = machine.backup()
+    assert result["manifest"]["version"] == version
+    assert result["path"].endswith(f"-{version}")
+
+
+def test_what_lies_where_follows_the_version_of_now(machine: Machine) -> None:
+    machine.instance["config"]["storage"] = {"type": "etcd", "peers": ["https://127.0.0.1:1"], "prefix": "/north"}
+    prefixes = []
+    for version in ("4.2.12", "4.3.10"):
+        machine.versions = {str(machine.root / "bin" / "teleport"): version}
+        now = backup_module.version_now(machine.host, machine.instance)
+        spec = backup_module.spec_of(machine.options(), now)
+        prefixes.append(open_backend(spec.storage, spec.data_dir, spec.version).location)
+    assert prefixes[0] != prefixes[1]
+
+
+def test_a_version_that_cannot_be_told_is_refused(machine: Machine) -> None:
+    machine.versions = {}
+    with pytest.raises(BackupError, match="cannot be told: .*bin/teleport version ended with status 127"):
+        machine.backup(state="rehearse")
 
 
 def test_systemd_is_asked_not_the_observation(machine: Machine) -> None:
