@@ -59,7 +59,7 @@ class SqliteBackend(Backend):
     def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
         """Let SQLite check every page and index of the copy, and count its rows again."""
         path = os.path.join(folder, PART)
-        with _opened(path, "immutable=1") as database:
+        with _opened(path, "mode=ro&immutable=1") as database:
             found = [str(row[0]) for row in _query(database, path, "PRAGMA integrity_check(3)")]
         if found != ["ok"]:
             raise BackupError(f"{path}: SQLite finds the database damaged: {'; '.join(found)}.")
@@ -156,7 +156,10 @@ def _fold_journals(path: str) -> durable.Copied:
 
 @contextlib.contextmanager
 def _opened(path: str, how: str) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=_BUSY_SECONDS)
+    try:
+        database = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=_BUSY_SECONDS)
+    except sqlite3.Error as error:
+        raise BackupError(f"{path}: SQLite cannot open the database: {error}.") from error
     try:
         yield database
     finally:
@@ -171,7 +174,7 @@ def _query(database: sqlite3.Connection, path: str, sql: str) -> List[Tuple[Any,
 
 
 def _counts(path: str) -> Dict[str, int]:
-    with _opened(path, "immutable=1") as database:
+    with _opened(path, "mode=ro&immutable=1") as database:
         tables = _query(database, path, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         return {str(name): int(_rows(database, path, str(name))) for (name,) in tables}
 

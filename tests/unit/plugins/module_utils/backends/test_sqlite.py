@@ -93,6 +93,14 @@ def test_a_file_that_is_no_database_is_refused(database: Path, folder: Path) -> 
         SqliteBackend(str(database)).save(str(folder), serving=False)
 
 
+def test_reading_back_what_is_not_there_makes_nothing(database: Path, folder: Path) -> None:
+    saved = SqliteBackend(str(database)).save(str(folder), serving=False)
+    (folder / PART).unlink()
+    with pytest.raises(BackupError, match="SQLite cannot open the database"):
+        SqliteBackend(str(database)).verify(str(folder), {"counts": saved.counts})
+    assert os.listdir(folder) == []
+
+
 def test_lost_rows_are_noticed(database: Path, folder: Path) -> None:
     backend = SqliteBackend(str(database))
     backend.save(str(folder), serving=False)
