@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def new_host(binaries: Path, tmp_path: Path) -> Iterator[Callable[..., Host]]:
     """Makes hosts on loopback with ports of their own; all are stopped at the end."""
     hosts: list[Host] = []
 
-    def make(name: str = "h1", **options: object) -> Host:
+    def make(name: str = "h1", **options: Any) -> Host:
         host = Host(name, binaries, tmp_path, free_ports(6), **options)
         hosts.append(host)
         return host

@@ -95,7 +95,12 @@ def test_nodes_blip_after_an_auth_restart_and_proxies_do_not(new_host: NewHost) 
     seen = [node.readyz()]
     assert seen == [200], "nothing shows at once"
     server.start("5.2.5")
-    assert eventually(lambda: seen.append(node.readyz()) or proxy.readyz() != 200 or {503, 400} <= set(seen))
+
+    def blipped() -> bool:
+        seen.append(node.readyz())
+        return proxy.readyz() != 200 or {503, 400} <= set(seen)
+
+    assert eventually(blipped)
     assert proxy.readyz() == 200
     assert eventually(lambda: node.readyz() == 200)
 

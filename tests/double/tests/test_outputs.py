@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from loopback import Host
@@ -19,7 +20,9 @@ from teleport_double.versions import Version
 
 NewHost = Callable[..., Host]
 PIN = "sha256:" + "ab" * 32
-AUTHORITIES = [{"type": kind, "text": "never updated", "rotation": {}} for kind in ("user", "host")]
+AUTHORITIES: list[dict[str, Any]] = [
+    {"type": kind, "text": "never updated", "rotation": {}} for kind in ("user", "host")
+]
 STATUS = {"cluster": "example.com", "version": "4.2.12", "authorities": AUTHORITIES, "pins": [PIN]}
 
 

@@ -72,7 +72,12 @@ def test_hup_runs_what_lies_at_the_path_now(programs: Path, installed: Host, new
     assert version_of(old) == "v7.3.21"
     os.kill(old, signal.SIGHUP)
     answers: set[int] = set()
-    assert eventually(lambda: answers.add(installed.readyz()) or pid_in_file(installed) not in {0, old})
+
+    def replaced() -> bool:
+        answers.add(installed.readyz())
+        return pid_in_file(installed) not in {0, old}
+
+    assert eventually(replaced)
     assert answers == {200}
     new = pid_in_file(installed)
     assert (version_of(new), installed.process.wait(10)) == ("v8.3.17", 0)
@@ -171,7 +176,12 @@ def test_faults_of_readiness(new_host: NewHost) -> None:
     assert host.readyz() == 400
     host.turn(faults=[{"flapping_ready": 5}])
     seen: set[int] = set()
-    assert eventually(lambda: seen.add(host.readyz()) or seen == {200, 503})
+
+    def flapped() -> bool:
+        seen.add(host.readyz())
+        return seen == {200, 503}
+
+    assert eventually(flapped)
     host.turn(faults=[{"versions": ["9.3.13"], "never_ready": True}])
     assert host.readyz() == 200
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -197,4 +198,4 @@ def test_restored_files_are_whole_again(new_host: NewHost, tmp_path: Path) -> No
 def test_the_report_is_json_safe(new_host: NewHost) -> None:
     host = new_host(services=("auth",)).start("8.3.17")
     host.stop()
-    assert json.dumps(witness.asdict(judged(host)))
+    assert json.dumps(asdict(judged(host)))
