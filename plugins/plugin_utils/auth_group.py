@@ -46,7 +46,7 @@ def auth_part(plan: Plan, index: int, host: str) -> dict[str, Any]:
 
 
 def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> str:
-    """Say what the primary runs now: ``upgraded``, ``untouched`` (the old version, also after a way back) or ``unknown``.
+    """Say what the primary runs now: ``upgraded``, ``untouched`` (the old version, as after a way back) or ``unknown``.
 
     Peers may return only where this is known: an old peer on a migrated backend, or a new one on an old backend beside
     an old primary, damages the cluster silently.
@@ -71,8 +71,9 @@ def failures(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str
     for member in part["members"]:
         if member not in active:
             told.append(
-                f"{member}: stopped answering or failed for good, so what it runs is not known. Peers that were stopped "
-                "for it stay stopped and held; reach it again and repeat the run, which continues from what it finds."
+                f"{member}: stopped answering or failed for good, so what it runs is not known. Peers that were "
+                "stopped for it stay stopped and held; reach it again and repeat the run, which continues from what it "
+                "finds."
             )
         elif hostvars[member].get("auth_failure"):
             told.append(f"{member}: {hostvars[member]['auth_failure']}")

@@ -70,7 +70,7 @@ def _host_findings(instance: Mapping[str, Any], seen: Mapping[str, Any] | None, 
 
 def _not_ready(seen: Mapping[str, Any]) -> bool:
     ready = seen.get("ready")
-    return bool(ready) and ready["http_status"] != HTTP_OK
+    return ready is not None and ready["http_status"] != HTTP_OK
 
 
 def _ready_text(seen: Mapping[str, Any]) -> str:
@@ -95,7 +95,8 @@ def _cluster_findings(name: str, members: Iterable[Mapping[str, Any]], serves: S
         return
     for member in known:
         if not serves(auth["version"], member["version"]):
-            message = f"{member['host']} runs {member['version']}, which auth {auth['version']} ({auth['host']}) does not serve."
+            served = f"auth {auth['version']} ({auth['host']})"
+            message = f"{member['host']} runs {member['version']}, which {served} does not serve."
             yield _finding("incompatible", member, message, "Run the upgrade: it brings the versions back in order.")
 
 
