@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -12,14 +13,17 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view impor
 
 HostVars = Mapping[str, Mapping[str, Any]]
 
+#: Shown for what is not known.
+UNKNOWN = "–"
+
 
 def stage_record(
     plan: Plan, index: int, cluster: str, hostvars: HostVars, failed: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return what became of each step that a stage had for a cluster.
 
-    Written after the stage's gate: a step whose host is not among *failed* has been proven on its host. Only auth hosts'
-    variables are read, because reading those of ten thousand agents would cost the controller more than upgrading them.
+    Written after the stage's gate: a step whose host is not among *failed* has been proven on its host. Only variables
+    of auth hosts are read: reading those of ten thousand agents would cost the controller more than upgrading them.
     ``outage`` is in seconds, of the step that stopped the last auth server.
     """
     stage = stage_at(plan, index) or {"steps": []}
@@ -54,25 +58,24 @@ def _auth_details(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_report(
-    plan: Plan, instances: Iterable[Mapping[str, Any]], records: Iterable[Mapping[str, Any]]
+    plan: Plan,
+    instances: Iterable[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Return the whole report as plain data: hosts before and after, auth outages per stage, failed hosts, the plan."""
-    entries = list(records)
-    after = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == "done"}
+    """Return the whole report as plain data: hosts before and after, auth outages per stage, failed hosts, the plan.
+
+    Of a *dry_run*, ``after`` is what each host would run, and what was done is called ``planned``.
+    """
+    done = "planned" if dry_run else "done"
+    entries = [{**entry, "outcome": done if entry["outcome"] == "done" else entry["outcome"]} for entry in records]
+    after = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == done}
     failed = sorted({entry["host"] for entry in entries if entry["outcome"] == "failed"})
     return {
+        "dry_run": dry_run,
         "digest": plan["digest"],
         "target_version": plan["target_version"],
-        "hosts": [
-            {
-                "host": instance["host"],
-                "cluster": instance["cluster"],
-                "services": instance["services"],
-                "before": instance["version"],
-                "after": after.get(instance["host"], instance["version"]),
-            }
-            for instance in instances
-        ],
+        "hosts": [_host(instance, after) for instance in instances],
         "auth_outages": [
             {key: entry.get(key) for key in ("stage", "cluster", "host", "to", "outage", "backup")}
             for entry in entries
@@ -84,34 +87,70 @@ def build_report(
     }
 
 
+def _host(instance: Mapping[str, Any], after: Mapping[str, str]) -> dict[str, Any]:
+    own = {key: instance[key] for key in ("host", "cluster", "services")}
+    return {**own, "before": instance["version"], "after": after.get(instance["host"], instance["version"])}
+
+
 def render(report: Mapping[str, Any], most_rows: int = 200) -> str:
     """Return a report as Markdown: the table of hosts (at most *most_rows* rows), the outages, what is left to do."""
-    lines = [f"# Teleport upgrade to {report['target_version']}", "", f"Plan `{report['digest']}`", ""]
-    lines += ["| host | cluster | services | before | after |", "|---|---|---|---|---|"]
-    rows = report["hosts"][:most_rows]
-    lines += [
-        f"| {row['host']} | {row['cluster']} | {', '.join(row['services'])} | {row['before']} | {row['after']} |"
-        for row in rows
+    dry_run = report["dry_run"]
+    rows = [
+        (row["host"], row["cluster"], ", ".join(row["services"]), row["before"], row["after"])
+        for row in report["hosts"][:most_rows]
     ]
-    if len(report["hosts"]) > len(rows):
-        lines.append(f"| … {len(report['hosts']) - len(rows)} more hosts, see the JSON report | | | | |")
-    lines += ["", *_outage_lines(report["auth_outages"]), *_failed_lines(report)]
+    lines = [
+        f"# {'Planned: ' if dry_run else ''}Teleport upgrade to {report['target_version']}",
+        "",
+        f"Plan `{report['digest']}`",
+        "",
+        *_table(("host", "cluster", "services", *(("runs", "would run") if dry_run else ("before", "after"))), rows),
+        *_more_lines(len(report["hosts"]) - len(rows), dry_run),
+        "",
+        *(_dry_run_lines(report) if dry_run else _outage_lines(report["auth_outages"])),
+        *_failed_lines(report),
+    ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _more_lines(more: int, dry_run: bool) -> list[str]:
+    return ["", f"… and {more} more hosts, see the {'plan' if dry_run else 'JSON report'}."] if more else []
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _cell in head), *rows]
+    return ["| " + " | ".join(UNKNOWN if cell is None else str(cell) for cell in line) + " |" for line in lines]
+
+
+def _dry_run_lines(report: Mapping[str, Any]) -> list[str]:
+    stages = {(entry["stage"], entry["cluster"]) for entry in report["steps"] if entry["phase"] == "auth"}
+    if not stages:
+        return ["Nothing was changed. No Auth Service would be stopped.", ""]
+    times = Counter(cluster for _stage, cluster in stages)
+    told = ", ".join(f"{cluster} in {count} stage{'s' * (count > 1)}" for cluster, count in sorted(times.items()))
+    return [f"Nothing was changed. The Auth Service would be stopped: {told}.", ""]
 
 
 def _outage_lines(outages: Collection[Mapping[str, Any]]) -> list[str]:
     if not outages:
-        return ["Auth was not away: nothing was changed.", ""]
-    lines = ["| stage | cluster | auth away (s) | on | backup |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row['stage']} → {row['to']} | {row['cluster']} | {row['outage']:.1f} | {row['host']} | {row['backup'] or '–'} |"
+        return ["Auth was not away.", ""]
+    rows = [
+        (
+            f"{row['stage']} → {row['to']}",
+            row["cluster"],
+            None if row["outage"] is None else f"{row['outage']:.1f}",
+            row["host"],
+            row["backup"],
+        )
         for row in outages
     ]
-    return [*lines, ""]
+    return [*_table(("stage", "cluster", "auth away (s)", "on", "backup"), rows), ""]
 
 
 def _failed_lines(report: Mapping[str, Any]) -> list[str]:
     if not report["failed"]:
         return []
     names = ", ".join(report["failed"])
-    return [f"Not upgraded, switched back: {names}. Mend them and run the same command again.", ""]
+    if report["dry_run"]:
+        return [f"Would fail: {names}. Mend them before the upgrade.", ""]
+    return [f"Not upgraded: {names}. Each was switched back, or stopped answering. Mend them and run again.", ""]

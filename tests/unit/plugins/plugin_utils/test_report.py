@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.report import build_report, render, stage_record
+
+
+def step(phase: str, host: str, cluster: str = "east") -> dict[str, Any]:
+    return {"phase": phase, "cluster": cluster, "host": host, "from": "15.5.4", "to": "16.5.18", "batch": 0}
+
+
+def instance(host: str, *services: str, cluster: str = "east", version: str | None = "15.5.4") -> dict[str, Any]:
+    return {"host": host, "cluster": cluster, "services": list(services) or ["agent"], "version": version}
+
+
+PLAN: dict[str, Any] = {
+    "digest": "d1",
+    "target_version": "16.5.18",
+    "stages": [{"steps": [step("auth", "a1"), step("auth", "a2"), step("agent", "n1"), step("agent", "w1", "west")]}],
+}
+OUTAGE = {"stopped_at": 10.0, "ready_at": 12.5, "seconds": 2.5}
+UPGRADE = {"timeline": [{"event": "stop", "at": 10.0}], "outage": OUTAGE, "backup": {"path": "/b/1", "manifest": {}}}
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "a1": {"auth_part": {"role": "primary"}, "auth_upgrade": UPGRADE},
+    "a2": {"auth_part": {"role": "peer"}, "auth_upgrade": UPGRADE},
+}
+INSTANCES = [instance("a1", "auth", "proxy"), instance("a2", "auth"), instance("n1"), instance("w1", cluster="west")]
+
+
+def record(*failed: str, hostvars: dict[str, dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    return stage_record(PLAN, 0, "east", HOSTVARS if hostvars is None else hostvars, failed)
+
+
+def page(*failed: str, dry_run: bool = False) -> str:
+    return render(build_report(PLAN, INSTANCES, record(*failed), dry_run))
+
+
+# -- the record of a stage
+
+
+def test_a_record_has_the_steps_of_its_cluster_in_order() -> None:
+    assert [(entry["host"], entry["outcome"]) for entry in record("n1")] == [
+        ("a1", "done"),
+        ("a2", "done"),
+        ("n1", "failed"),
+    ]
+
+
+def test_the_primary_alone_tells_the_outage_and_the_backup() -> None:
+    primary, peer, agent = record()
+    assert (primary["outage"], primary["backup"]) == (2.5, "/b/1")
+    assert "outage" not in peer
+    assert peer["timeline"] == UPGRADE["timeline"]
+    assert "timeline" not in agent
+
+
+@pytest.mark.parametrize("upgrade", [None, {}, {"outage": None, "timeline": None}])
+def test_an_auth_server_that_was_not_stopped_tells_no_outage(upgrade: dict[str, Any] | None) -> None:
+    hostvars = {"a1": {"auth_part": {"role": "primary"}, "auth_upgrade": upgrade}, "a2": {}}
+    primary = record(hostvars=hostvars)[0]
+    assert primary["timeline"] == []
+    assert "outage" not in primary
+
+
+def test_variables_of_agents_are_not_read() -> None:
+    assert len(record(hostvars={"a1": {}, "a2": {}})) == 3
+
+
+def test_a_stage_beyond_the_plan_has_no_record() -> None:
+    assert stage_record(PLAN, 1, "east", {}, []) == []
+
+
+# -- the report
+
+
+def test_hosts_before_and_after() -> None:
+    found = build_report(PLAN, INSTANCES, record("n1"))
+    assert {row["host"]: (row["before"], row["after"]) for row in found["hosts"]} == {
+        "a1": ("15.5.4", "16.5.18"),
+        "a2": ("15.5.4", "16.5.18"),
+        "n1": ("15.5.4", "15.5.4"),
+        "w1": ("15.5.4", "15.5.4"),
+    }
+    assert (found["failed"], found["dry_run"], found["plan"]) == (["n1"], False, PLAN)
+
+
+def test_the_last_hop_counts() -> None:
+    later = [{**entry, "stage": 1, "to": "17.7.20"} for entry in record()]
+    found = build_report(PLAN, INSTANCES, [*record(), *later])
+    assert found["hosts"][0]["after"] == "17.7.20"
+    assert [row["stage"] for row in found["auth_outages"]] == [0, 1]
+
+
+def test_a_report_shows_versions_outages_and_what_is_left() -> None:
+    lines = page("n1").splitlines()
+    assert lines[0] == "# Teleport upgrade to 16.5.18"
+    assert "| host | cluster | services | before | after |" in lines
+    assert "| a1 | east | auth, proxy | 15.5.4 | 16.5.18 |" in lines
+    assert "| 0 → 16.5.18 | east | 2.5 | a1 | /b/1 |" in lines
+    assert lines[-1].startswith("Not upgraded: n1. ")
+
+
+def test_a_run_that_left_auth_alone_says_so() -> None:
+    text = render(build_report(PLAN, INSTANCES, record(hostvars={"a1": {}, "a2": {}})))
+    assert text.endswith("Auth was not away.\n")
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    unready = {**UPGRADE, "outage": {**OUTAGE, "ready_at": None, "seconds": None}, "backup": None}
+    hostvars = {**HOSTVARS, "a1": {**HOSTVARS["a1"], "auth_upgrade": unready}}
+    text = render(build_report(PLAN, [instance("n1", version=None)], record("n1", hostvars=hostvars)))
+    assert "| 0 → 16.5.18 | east | – | a1 | – |" in text
+    assert "| n1 | east | agent | – | – |" in text
+
+
+@pytest.mark.parametrize(("hosts", "most", "more"), [(200, 200, 0), (201, 200, 1), (10_000, 200, 9_800)])
+def test_a_long_table_ends_with_how_many_are_left(hosts: int, most: int, more: int) -> None:
+    text = render(build_report(PLAN, [instance(f"n{number}") for number in range(hosts)], []))
+    assert text.count("| agent |") == min(hosts, most)
+    assert (f"… and {more} more hosts, see the JSON report." in text) is bool(more)
+
+
+# -- a dry run
+
+
+def test_a_dry_run_says_what_would_be() -> None:
+    found = build_report(PLAN, INSTANCES, record(), dry_run=True)
+    assert {entry["outcome"] for entry in found["steps"]} == {"planned"}
+    text = page(dry_run=True)
+    assert text.startswith("# Planned: Teleport upgrade to 16.5.18\n")
+    assert "| host | cluster | services | runs | would run |" in text
+    assert "| a1 | east | auth, proxy | 15.5.4 | 16.5.18 |" in text
+    assert text.endswith("Nothing was changed. The Auth Service would be stopped: east in 1 stage.\n")
+
+
+def test_a_dry_run_names_what_would_fail() -> None:
+    text = page("n1", dry_run=True)
+    assert "Would fail: n1. " in text
+    assert "| n1 | east | agent | 15.5.4 | 15.5.4 |" in text
+
+
+def test_a_dry_run_without_auth_steps() -> None:
+    steps = [entry for entry in record() if entry["phase"] == "agent"]
+    assert "No Auth Service would be stopped." in render(build_report(PLAN, INSTANCES, steps, dry_run=True))
