@@ -60,6 +60,7 @@ class FilterModule:
             "merge_views": _telling(observed.merge_views),
             "stage_auth_hosts": _telling(stage_view.auth_hosts),
             "stage_expectations": _telling(expectations.after_stage),
+            "stage_left_behind": _telling(stage_view.left_behind),
             "stage_gate_hosts": _telling(stage_view.gate_hosts),
             "planned_view": _telling(expectations.view_of),
             "stage_record": _telling(report.stage_record),

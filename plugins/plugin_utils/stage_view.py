@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 Plan = Mapping[str, Any]
@@ -46,6 +46,20 @@ def all_gate_hosts(plan: Plan, instances: Iterable[Mapping[str, Any]]) -> list[s
     own = list(instances)
     stages = range(len(plan.get("stages") or []))
     return sorted({host for index in stages for host in gate_hosts(plan, index, own)})
+
+
+def left_behind(plan: Plan, index: int, failed: Collection[str]) -> list[str]:
+    """Return which of the hosts in *failed* forbid the auth servers of a stage to move.
+
+    These are hosts of earlier hops, and laggards of any hop: the next line is one too many for them. What failed in
+    the hop that the stage belongs to is one line behind at most, which Teleport serves.
+    """
+    stage = stage_at(plan, index)
+    if stage is None or not failed:
+        return []
+    lost = set(failed)
+    earlier = [past for past in plan["stages"][:index] if past["hop"] < stage["hop"] or past["kind"] == "laggards"]
+    return sorted({step["host"] for past in earlier for step in past["steps"] if step["host"] in lost})
 
 
 def count_agents(instances: Iterable[Mapping[str, Any]]) -> int:

@@ -42,6 +42,28 @@ def test_the_gate_asks_one_auth_server_of_each_cluster_that_changed() -> None:
     assert stage_view.gate_hosts(PLAN, 1, INSTANCES) == ["a1", "b1"]
 
 
+HOPS = {
+    "stages": [
+        {"hop": 0, "kind": "laggards", "steps": [step("agent", "east", "n1")]},
+        {"hop": 0, "kind": "hop", "steps": [step("auth", "east", "a1"), step("agent", "east", "n2")]},
+        {"hop": 0, "kind": "hop", "steps": [step("auth", "west", "b1"), step("client", "west", "c1")]},
+        {"hop": 1, "kind": "hop", "steps": [step("auth", "east", "a1"), step("agent", "east", "n3")]},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [(0, []), (1, ["n1"]), (2, ["n1"]), (3, ["c1", "n1", "n2"]), (4, [])],
+)
+def test_auth_waits_for_laggards_and_for_hosts_of_earlier_hops(index: int, expected: list[str]) -> None:
+    assert stage_view.left_behind(HOPS, index, ["n3", "n2", "c1", "n1", "stranger"]) == expected
+
+
+def test_auth_waits_for_nobody_when_nobody_failed() -> None:
+    assert stage_view.left_behind({"stages": HOPS["stages"]}, 3, []) == []
+
+
 @pytest.mark.parametrize(
     ("spec", "total", "allowed"), [(0, 10, 0), ("3", 10, 3), ("10%", 25, 2), ("0%", 9, 0), ("100%", 9, 9)]
 )

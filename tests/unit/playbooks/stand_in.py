@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for every action that would touch a host, so that plays run as they are and nothing else does.
+
+What happens is scripted by the host's variables: ``seen`` is the instance that is observed, and ``script`` maps
+``<action> <version>`` or ``<action>`` to ``fail`` or ``lose`` (the connection). Each call is a line in FLOW_LOG.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+VIEW = {"cluster": "main", "version": None, "instances": [], "rotation_in_progress": False}
+
+
+class ActionModule(ActionBase):
+    """One action of any name."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do as the script says."""
+        variables = task_vars or {}
+        name = self._task.action.rsplit(".", 1)[-1]
+        version = str(self._task.args.get("version") or "")
+        host = str(variables["inventory_hostname"])
+        call = {"name": name, "version": version, "host": host, "expect": self._task.args.get("expect")}
+        with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(call, default=str) + "\n")
+        script = variables.get("script") or {}
+        fate = script.get(f"{name} {version}".strip()) or script.get(name)
+        if fate == "lose":
+            raise AnsibleConnectionFailure("the connection is gone")
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        answer = {"instance_info": {"instance": variables["seen"]}, "cluster_info": {"cluster_view": VIEW}}.get(
+            name, {}
+        )
+        return {**result, **answer, "failed": fate == "fail", "changed": name == "instance_upgrade", "msg": str(fate)}

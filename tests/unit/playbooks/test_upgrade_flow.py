@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plays of an upgrade, run as they are: what stops them, who is counted, what is reported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.lockstep.teleport.tests.unit.playbooks.flow import Outcome, host, play
+
+HOP, TARGET = "16.5.18", "17.7.20"
+AGENTS = ["n1", "n2", "n3", "n4", "n5"]
+
+
+def fleet(*clients: str, **scripts: str) -> dict[str, dict[str, Any]]:
+    """One auth server with a proxy, five agents, and client tools; *scripts* say what becomes of upgrades to HOP."""
+    hosts = {"a1": host("a1", "auth", "proxy"), **{name: host(name) for name in AGENTS}}
+    hosts.update({name: host(name, "client") for name in clients})
+    for name, fate in scripts.items():
+        hosts[name]["script"] = {f"instance_upgrade {HOP}": fate}
+    return hosts
+
+
+def run(folder: Path, hosts: dict[str, dict[str, Any]], *arguments: str, budget: int = 0, **extra: Any) -> Outcome:
+    pins = {"16": HOP}
+    return play(folder, hosts, *arguments, teleport_max_failed_agents=budget, teleport_hop_versions=pins, **extra)
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_failures_of_all_batches_count_and_stop_the_run_before_its_gate(tmp_path: Path) -> None:
+    outcome = run(tmp_path, fleet(n1="fail", n3="fail", n4="lose"), budget=2)
+    assert outcome.status != 0
+    assert "3 of 5 agents failed, 2 may" in outcome.text
+    assert "n1, n3, n4." in outcome.text
+    assert outcome.upgraded(HOP) == ["a1", *AGENTS]
+    assert len(outcome.gates()) == 1, "the gate of the primary, and none after the agents"
+    assert outcome.report is None
+
+
+def test_a_hop_is_refused_while_hosts_of_the_one_before_are_unfinished(tmp_path: Path) -> None:
+    outcome = run(tmp_path, fleet("c1", "c2", n3="fail", n4="lose", c2="fail"), budget=2)
+    assert outcome.status != 0
+    assert "would be left more than one line behind: c2, n3, n4." in " ".join(outcome.text.split())
+    assert outcome.upgraded(TARGET) == []
+    gate = outcome.gates()[-1]
+    assert [entry["host"] for entry in gate["instances"]] == ["a1", "n1", "n2", "n5"]
+
+
+def test_hosts_left_behind_are_reported_and_fail_the_run(tmp_path: Path) -> None:
+    hosts = fleet("c1", "c2", n3="fail", n4="lose", c1="lose")
+    outcome = run(tmp_path, hosts, budget=2, teleport_target_version=HOP, teleport_batches=["100%"])
+    assert outcome.status != 0
+    assert outcome.report is not None
+    assert outcome.report["failed"] == ["c1", "n3", "n4"]
+    after = {row["host"]: row["after"] for row in outcome.report["hosts"]}
+    assert (after["n3"], after["n4"], after["c1"], after["n5"], after["c2"]) == ("15.5.4", "15.5.4", "15.5.4", HOP, HOP)
+    assert "Not upgraded: c1, n3, n4." in (tmp_path / "report.md").read_text()
+
+
+def test_two_hops_end_with_everyone_at_the_target(tmp_path: Path) -> None:
+    outcome = run(tmp_path, fleet())
+    assert outcome.status == 0, outcome.text
+    upgrades = [(call["version"], call["host"]) for call in outcome.calls if call["name"] == "instance_upgrade"]
+    assert [pair for pair in upgrades if pair[1] in ("a1", "n1")] == [
+        (HOP, "a1"),
+        (HOP, "n1"),
+        (TARGET, "a1"),
+        (TARGET, "n1"),
+    ]
+    assert outcome.report is not None
+    assert {row["after"] for row in outcome.report["hosts"]} == {TARGET}
+
+
+def test_a_dry_run_takes_the_same_way_and_writes_the_plan_alone(tmp_path: Path) -> None:
+    outcome = run(tmp_path, fleet(), "--check")
+    assert outcome.status == 0, outcome.text
+    assert (outcome.upgraded(HOP), outcome.upgraded(TARGET)) == (["a1", *AGENTS], ["a1", *AGENTS])
+    assert "# Planned: Teleport upgrade to 17.7.20" in outcome.text
+    assert "The Auth Service would be stopped: main in 2 stages." in outcome.text
+    assert outcome.report is None
+    assert json.loads((tmp_path / "plan.json").read_text())["target_version"] == TARGET
