@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,25 +23,59 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
 )
 
 
-def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+def _telling(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Turn what a pure function says of bad input into Ansible's way of saying it."""
+    called = f"lockstep.teleport.{name}"
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (KeyError, TypeError, ValueError) as exc:
-            raise AnsibleFilterError(f"lockstep.teleport: {exc}") from exc
+        except ValueError as exc:
+            raise AnsibleFilterError(f"{called}: {exc}") from exc
+        except KeyError as exc:
+            raise AnsibleFilterError(f"{called}: {exc} is not in what it was given; {_advice(called)}") from exc
+        except (AttributeError, IndexError, TypeError) as exc:
+            raise AnsibleFilterError(f"{called}: it cannot use what it was given ({exc}); {_advice(called)}") from exc
 
     return wrapper
 
 
-def _verify_findings(inventory: Any, hostvars: Any, target: str, overrides: Any = None) -> list[dict[str, Any]]:
+def _advice(called: str) -> str:
+    return f"'ansible-doc -t filter {called}' says what it takes."
+
+
+def _verify_findings(
+    inventory: Any, hostvars: Any, target: str, overrides: Any = None, clusters: Any = None
+) -> list[dict[str, Any]]:
     catalogue = releases.Catalogue.load(overrides or None)
 
+    @functools.cache
     def serves(server: str, client: str) -> bool:
         return catalogue.serves(Version.parse(server), Version.parse(client))
 
-    return verify.verify(inventory, hostvars, target, serves)
+    return verify.verify(inventory, hostvars, target, serves, clusters)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "all_gate_hosts": stage_view.all_gate_hosts,
+    "auth_expectations": expectations.after_primary,
+    "auth_failures": auth_group.failures,
+    "auth_part": auth_group.auth_part,
+    "auth_primary_outcome": auth_group.primary_outcome,
+    "collect_observations": observed.collect,
+    "count_agents": stage_view.count_agents,
+    "failure_budget": stage_view.failure_budget,
+    "merge_views": observed.merge_views,
+    "planned_view": expectations.view_of,
+    "stage_auth_hosts": stage_view.auth_hosts,
+    "stage_expectations": expectations.after_stage,
+    "stage_gate_hosts": stage_view.gate_hosts,
+    "stage_left_behind": stage_view.left_behind,
+    "stage_record": report.stage_record,
+    "upgrade_report": report.build_report,
+    "upgrade_report_markdown": report.render,
+    "verify_findings": _verify_findings,
+}
 
 
 class FilterModule:
@@ -48,23 +83,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {
-            "all_gate_hosts": _telling(stage_view.all_gate_hosts),
-            "auth_expectations": _telling(expectations.after_primary),
-            "auth_failures": _telling(auth_group.failures),
-            "auth_part": _telling(auth_group.auth_part),
-            "auth_primary_outcome": _telling(auth_group.primary_outcome),
-            "collect_observations": _telling(observed.collect),
-            "count_agents": _telling(stage_view.count_agents),
-            "failure_budget": _telling(stage_view.failure_budget),
-            "merge_views": _telling(observed.merge_views),
-            "stage_auth_hosts": _telling(stage_view.auth_hosts),
-            "stage_expectations": _telling(expectations.after_stage),
-            "stage_left_behind": _telling(stage_view.left_behind),
-            "stage_gate_hosts": _telling(stage_view.gate_hosts),
-            "planned_view": _telling(expectations.view_of),
-            "stage_record": _telling(report.stage_record),
-            "upgrade_report": _telling(report.build_report),
-            "upgrade_report_markdown": _telling(report.render),
-            "verify_findings": _telling(_verify_findings),
-        }
+        return {name: _telling(name, function) for name, function in FILTERS.items()}

@@ -17,7 +17,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-VIEW = {"cluster": "main", "version": None, "instances": [], "rotation_in_progress": False}
+VIEW: dict[str, Any] = {"cluster": "main", "version": None, "instances": [], "rotation_in_progress": False}
 
 
 class ActionModule(ActionBase):

@@ -23,8 +23,12 @@ PLAN: dict[str, Any] = {
     "target_version": "16.5.18",
     "stages": [{"steps": [step("auth", "a1"), step("auth", "a2"), step("agent", "n1"), step("agent", "w1", "west")]}],
 }
-OUTAGE = {"stopped_at": 10.0, "ready_at": 12.5, "seconds": 2.5}
-UPGRADE = {"timeline": [{"event": "stop", "at": 10.0}], "outage": OUTAGE, "backup": {"path": "/b/1", "manifest": {}}}
+OUTAGE: dict[str, Any] = {"stopped_at": 10.0, "ready_at": 12.5, "seconds": 2.5}
+UPGRADE: dict[str, Any] = {
+    "timeline": [{"event": "stop", "at": 10.0}],
+    "outage": OUTAGE,
+    "backup": {"path": "/b/1", "manifest": {}},
+}
 HOSTVARS: dict[str, dict[str, Any]] = {
     "a1": {"auth_part": {"role": "primary"}, "auth_upgrade": UPGRADE},
     "a2": {"auth_part": {"role": "peer"}, "auth_upgrade": UPGRADE},
