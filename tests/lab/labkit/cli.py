@@ -95,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         ("reboot", "shut a host down and start it again"),
     ):
         commands.add_parser(name, help=text).add_argument("host")
+    for name, words in (("fill", "let a folder of a host be a full disk"), ("empty", "undo a fill")):
+        disk = commands.add_parser(name, help=words)
+        disk.add_argument("host")
+        disk.add_argument("folder")
     digest = commands.add_parser(
         "snapshot-digest", help="JSON of all files and unit states that must not change in check mode"
     )
@@ -213,6 +217,10 @@ def _fault(settings: Settings, arguments: argparse.Namespace) -> int:
             faults.start(settings, lab, host)
         case "reboot":
             faults.reboot(settings, lab, host)
+        case "fill":
+            faults.fill(settings, host, arguments.folder)
+        case "empty":
+            faults.empty(settings, host, arguments.folder)
         case other:
             raise LabError(f"unknown fault '{other}'")
     return 0
@@ -251,6 +259,8 @@ COMMANDS = {
     "kill": _fault,
     "start": _fault,
     "reboot": _fault,
+    "fill": _fault,
+    "empty": _fault,
     "snapshot-digest": _digest,
     "digest-diff": _digest_diff,
 }

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Doing harm to hosts, and undoing it: pulled cables, blocked peers, power cuts, reboots."""
+"""Doing harm to hosts, and undoing it: pulled cables, blocked peers, full disks, power cuts, reboots."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def heal_all(settings: Settings, hosts: Sequence[str]) -> None:
         run(["ip", "link", "set", outer[_peer_index(namespace)], "up"])
 
 
+def fill(settings: Settings, host: str, folder: str) -> None:
+    """Put a disk of one MiB where a folder is, so that whoever writes there finds it full."""
+    podman.execute(settings, host, ["mkdir", "-p", folder])
+    # From outside: the hosts themselves may not mount.
+    text([*_enter_mounts(settings, host), "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+
+
+def empty(settings: Settings, host: str, folder: str) -> None:
+    """Take the disk of :func:`fill` away again."""
+    text([*_enter_mounts(settings, host), "umount", folder])
+
+
 def kill(settings: Settings, host: str) -> None:
     """Cut a host's power: every process dies at once, the disk stays as it is."""
     run(["podman", "kill", "--signal", "KILL", settings.container(host)], env=podman.podman_env(settings))
@@ -80,6 +92,11 @@ def _network_namespaces(settings: Settings, hosts: Sequence[str]) -> dict[str, s
 
 def _enter(namespace: str) -> list[str]:
     return ["nsenter", f"--net={namespace}"]
+
+
+def _enter_mounts(settings: Settings, host: str) -> list[str]:
+    inspect = ["podman", "inspect", "--format", "{{.State.Pid}}", settings.container(host)]
+    return ["nsenter", f"--target={text(inspect, env=podman.podman_env(settings)).strip()}", "--mount"]
 
 
 def _peer_index(namespace: str) -> int:
