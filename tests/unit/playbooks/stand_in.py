@@ -40,7 +40,10 @@ class ActionModule(ActionBase):
         if fate == "lose":
             raise AnsibleConnectionFailure("the connection is gone")
         result: dict[str, Any] = super().run(tmp, task_vars)
-        answer = {"instance_info": {"instance": variables["seen"]}, "cluster_info": {"cluster_view": VIEW}}.get(
-            name, {}
-        )
+        answers = {
+            "instance_info": {"instance": variables["seen"]},
+            "cluster_info": {"cluster_view": VIEW},
+            "instance_upgrade": {"instance_after": {"version": version}},
+        }
+        answer = {} if fate == "fail" else answers.get(name, {})
         return {**result, **answer, "failed": fate == "fail", "changed": name == "instance_upgrade", "msg": str(fate)}

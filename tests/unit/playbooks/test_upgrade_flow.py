@@ -86,3 +86,17 @@ def test_a_dry_run_takes_the_same_way_and_writes_the_plan_alone(tmp_path: Path) 
     assert "The Auth Service would be stopped: main in 2 stages." in outcome.text
     assert outcome.report is None
     assert json.loads((tmp_path / "plan.json").read_text())["target_version"] == TARGET
+
+
+def test_a_leaf_takes_the_hop_of_its_root_and_its_auth_server_is_asked_once_it_runs(tmp_path: Path) -> None:
+    hosts = {name: {**variables, "teleport_cluster": "main"} for name, variables in fleet(n3="fail").items()}
+    stopped = host("b1", "auth", teleport_cluster="branch")
+    stopped["seen"].update(state="stopped", running_version=None, interrupted=True)
+    clusters = {"main": {}, "branch": {"root": "main"}}
+    outcome = run(tmp_path, {**hosts, "b1": stopped}, budget=1, teleport_clusters=clusters)
+    own = [(call["name"], call["version"]) for call in outcome.calls if call["host"] == "b1"]
+    first, second = own.index(("instance_upgrade", "15.5.4")), own.index(("instance_upgrade", HOP))
+    assert ("cluster_info", "") not in own[:first], "it was found stopped"
+    assert own[second - 1] == ("cluster_info", "")
+    assert outcome.upgraded(TARGET) == [], "the next hop is refused: n3 is unfinished"
+    assert "would be left more than one line behind: n3." in " ".join(outcome.text.split())
