@@ -32,12 +32,12 @@ step() { suite run "$part" "$@" || failures=$((failures + 1)); }
 skip() { suite skip "$part" "$@"; }
 fail() { suite fail "$part" "$@" || failures=$((failures + 1)); }
 
-# pytest_step NAME VENV FOLDER: the tests of a folder, each counted.
+# pytest_step NAME VENV FOLDER [OPTION…]: the tests of a folder, each counted.
 pytest_step() {
   local report=$LOCKSTEP_CACHE/reports/$1.xml
   mkdir -p "${report%/*}"
   step "$1" --junit "$report" -- env --chdir="$root" PYTHONPATH="$collections" "$LOCKSTEP_CACHE/venv/$2/bin/python" \
-    -m pytest --quiet --junit-xml="$report" "$3"
+    -m pytest --quiet --junit-xml="$report" "${@:3}"
 }
 
 # The last line of every part.

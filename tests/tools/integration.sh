@@ -8,5 +8,6 @@ part=integration
 suite begin "$part"
 
 pytest_step backends dev tests/backends
-pytest_step double dev tests/double/tests
+# More at once than there are processors: they mostly wait for processes to become ready.
+pytest_step double dev tests/double/tests --numprocesses 4
 finish

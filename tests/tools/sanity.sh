@@ -55,11 +55,11 @@ name_missing_pythons() {
 }
 
 copy_sources
-read -r -a cores <<<"$(python3 "$tools/venvs.py" cores)"
+read -r -a cores <<<"$(python3 "$tools/venvs.py" ends)"
 if [ "${#cores[@]}" -eq 0 ]; then
   fail 'ansible-test' 'no ansible-core is installed; run make setup'
 else
-  for core in $(printf '%s\n' "${cores[0]}" "${cores[-1]}" | uniq); do run_core "$core"; done
+  for core in "${cores[@]}"; do run_core "$core"; done
 fi
 name_missing_pythons
 finish

@@ -5,7 +5,7 @@
 
 ``python3 venvs.py build CORE…`` builds what is missing or outdated below ``$LOCKSTEP_CACHE/venv``; a core that no
 Python at hand can run is named and left out, except for the oldest supported one, without which nothing is proved.
-``python3 venvs.py cores`` prints the cores that are built, oldest first.
+``python3 venvs.py ends`` prints the oldest and the newest core that are built.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ def main() -> None:
     if command == "build":
         root.mkdir(parents=True, exist_ok=True)
         build_all(root, arguments)
-    elif command == "cores":
-        print(" ".join(built_cores(root)))
+    elif command == "ends":
+        built = built_cores(root)
+        print(" ".join(dict.fromkeys([*built[:1], *built[-1:]])))
 
 
 if __name__ == "__main__":
