@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..features import has
 from ..logs import Log
@@ -14,8 +14,10 @@ from ..versions import Version
 from ..witnesslog import record
 from .base import Backend, BackendError
 from .directory import DirectoryBackend
-from .etcd import EtcdBackend
 from .sqlite import SqliteBackend
+
+if TYPE_CHECKING:
+    from .etcd import EtcdBackend
 
 LEGACY_ETCD_PREFIX = "/teleport"
 
@@ -57,6 +59,9 @@ def _renamed(key: str) -> str:
 
 
 def _open_etcd(storage: dict[str, Any], version: Version, log: Log) -> Backend:
+    # Here, because http and ssl make up a third of a tool's start, and most clusters have no etcd.
+    from .etcd import EtcdBackend
+
     if not has(version, "etcd_prefix_honoured"):
         return EtcdBackend(storage, LEGACY_ETCD_PREFIX)
     # A leading slash is added, nothing is taken away: a prefix that ends in a slash makes keys with two.
