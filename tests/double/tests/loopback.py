@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,18 +23,22 @@ import yaml
 
 SCALE = 0.02
 TOKEN = "join-me"
+# Below the ephemeral ports: the kernel gives those to outgoing connections of any process, also between the moment one
+# is found free and the moment it is listened on. The workers of a parallel run have ranges of their own.
+PORTS_OF_A_WORKER = 3000
+FIRST_PORT = 20000 + PORTS_OF_A_WORKER * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+_OFFSETS = itertools.count(random.randrange(PORTS_OF_A_WORKER))
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on right now."""
-    sockets = [socket.socket() for _number in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+    """Ports nobody listens on right now, each given out once before it comes round again."""
+    found: list[int] = []
+    while len(found) < count:
+        port = FIRST_PORT + next(_OFFSETS) % PORTS_OF_A_WORKER
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 class Host:
