@@ -18,7 +18,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.open_files impor
 PART = "sqlite.db"
 
 #: What SQLite keeps beside a database. After a crash the first two hold committed data or the way back to it.
-_JOURNALS = ("-wal", "-journal")
+_ROLLBACK_JOURNAL = "-journal"
+_JOURNALS = ("-wal", _ROLLBACK_JOURNAL)
 _SIDE_FILES = (*_JOURNALS, "-shm")
 
 #: Seconds to wait for the writer's lock while Teleport serves. Teleport itself waits 10 s for ours.
@@ -148,6 +149,10 @@ def _fold_journals(path: str) -> durable.Copied:
         # The first read rolls a hot journal back or finds the log; leaving WAL mode writes the log into the file.
         _query(database, path, "SELECT count(*) FROM sqlite_master")
         _query(database, path, "PRAGMA journal_mode = DELETE")
+    # A journal that survives being opened for writing is none that SQLite would roll back: its writer was killed before
+    # it touched the database (https://www.sqlite.org/lockingv3.html#hot_journals). It must not lie beside the copy.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path + _ROLLBACK_JOURNAL)
     left = [suffix for suffix in _SIDE_FILES if os.path.exists(path + suffix)]
     if left:
         raise BackupError(f"{path}: SQLite left {', '.join(left)} beside the copy, so the copy is not whole.")

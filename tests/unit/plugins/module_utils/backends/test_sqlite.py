@@ -48,6 +48,16 @@ def test_what_only_the_log_holds_is_saved(database: Path, folder: Path) -> None:
     assert os.listdir(folder) == [PART]
 
 
+@pytest.mark.parametrize("journal", [b"", bytes(512)], ids=["empty", "never synced"])
+def test_a_journal_that_sqlite_would_not_roll_back_is_no_obstacle(database: Path, folder: Path, journal: bytes) -> None:
+    (database.parent / "sqlite.db-journal").write_bytes(journal)
+    backend = SqliteBackend(str(database))
+    saved = backend.save(str(folder), serving=False)
+    assert rows(folder / PART) == SAVED
+    backend.verify(str(folder), {"counts": saved.counts})
+    assert os.listdir(folder) == [PART]
+
+
 def test_what_was_not_committed_is_rolled_back(database: Path, folder: Path) -> None:
     # A cache of one page makes SQLite write changed pages into the file before the commit, the journal going before.
     filler = ";".join(f"INSERT INTO kv VALUES ('torn-{n}', 1, NULL, '{'x' * 3000}')" for n in range(40))
