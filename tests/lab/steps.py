@@ -19,13 +19,16 @@ _CHANGED = re.compile(r"^changed: \[(?P<host>[^\]]+?)(?: -> [^\]]+)?\]")
 
 
 def changes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield task and host of each change."""
+    """Yield task and host of each change, the hosts of one task by name: they work at the same time, ending as it comes."""
     task = ""
+    hosts: list[str] = []
     for line in lines:
         if found := _TASK.match(line):
-            task = found["name"]
+            yield from ((task, host) for host in sorted(hosts))
+            task, hosts = found["name"], []
         elif found := _CHANGED.match(line):
-            yield task, found["host"]
+            hosts.append(found["host"])
+    yield from ((task, host) for host in sorted(hosts))
 
 
 if __name__ == "__main__":

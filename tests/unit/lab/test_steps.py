@@ -17,10 +17,10 @@ LOG = """\
 PLAY [Agents: canary first [stage 0]] ******************************************
 
 TASK [lockstep.teleport.agent : Upgrade the agent] *****************************
-changed: [n1]
+changed: [n4 -> localhost]
 ok: [n2]
 fatal: [n3]: FAILED! => {"changed": true, "msg": "changed: [n9]"}
-changed: [n4 -> localhost]
+changed: [n1]
 changed: [n5] => (item=one)
 
 TASK [Show [brackets] in a name] ***********************************************
@@ -41,7 +41,7 @@ STEPS = [
 ]
 
 
-def test_changes_are_read_in_order_with_task_and_host() -> None:
+def test_changes_are_read_by_task_and_within_a_task_by_host() -> None:
     assert list(changes(LOG.splitlines())) == STEPS
 
 
