@@ -19,7 +19,7 @@ _CHANGED = re.compile(r"^changed: \[(?P<host>[^\]]+?)(?: -> [^\]]+)?\]")
 
 
 def changes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield task and host of each change, the hosts of one task by name: they work at the same time, ending as it comes."""
+    """Yield task and host of each change, the hosts of one task by name: which of them ends first is chance."""
     task = ""
     hosts: list[str] = []
     for line in lines:
