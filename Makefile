@@ -9,7 +9,7 @@ export LOCKSTEP_CACHE
 # supported one: make setup unit CORES="2.16 2.17 2.18 2.19 2.20 2.21"
 CORES ?= 2.16 2.19 2.21
 # Cheapest first. Without bench: what is timed fails on a busy machine.
-PARTS := setup lint unit integration sanity lab-test demo
+PARTS := setup lint unit integration sanity lab-test
 TOOLS := tests/tools
 
 .PHONY: help test setup lint format unit integration bench sanity lab-test demo changelog clean
@@ -46,7 +46,7 @@ bench: ## Benchmarks against their budgets
 lab-test: ## Molecule scenarios on real hosts; one: make lab-test SCENARIO=name
 	@bash $(TOOLS)/lab_test.sh
 
-demo: ## A cluster on real hosts, planned, upgraded and verified as in the README
+demo: setup ## A cluster on real hosts, planned, upgraded and verified as in the README
 	@bash $(TOOLS)/demo.sh
 
 changelog: ## Write CHANGELOG.md anew from the fragments and the plugins
