@@ -51,7 +51,7 @@ def fill(settings: Settings, host: str, folder: str) -> None:
     """Put a disk of one MiB where a folder is, so that whoever writes there finds it full."""
     podman.execute(settings, host, ["mkdir", "-p", folder])
     # From outside: the hosts themselves may not mount.
-    text([*_enter_mounts(settings, host), "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+    text([*_enter_mounts(settings, host), "mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", folder])
 
 
 def empty(settings: Settings, host: str, folder: str) -> None:
