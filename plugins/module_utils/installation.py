@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import ENTERPRISE, FIPS
 
 MANIFEST = ".manifest.json"
@@ -29,9 +30,10 @@ NONE = "none"
 
 PROGRAMS = ("teleport", "tctl", "tsh", "tbot")
 CLIENT_PROGRAMS = ("tsh", "tctl", "tbot")
-#: Executables of a release that get no link: the tarball's own installer, and an updater that would switch the
-#: same links as this collection.
-_NOT_LINKED = ("install", "teleport-update")
+#: Programs of a release that get a link; a tarball must not be able to shadow ``sudo`` or ``systemctl`` in the path.
+_LINKED_RE = re.compile(r"(?:tctl|tsh|tbot|teleport|[a-z]+-teleport|teleport-[a-z]+)")
+#: An updater that would switch the same links as this collection.
+_NOT_LINKED = ("teleport-update",)
 
 _MACHINES = {
     "x86_64": "amd64",
@@ -163,8 +165,8 @@ def linked_programs(folder: str) -> List[str]:
         for entry in entries
         if entry.is_file(follow_symlinks=False)
         and entry.stat(follow_symlinks=False).st_mode & stat.S_IXUSR
+        and _LINKED_RE.fullmatch(entry.name)
         and entry.name not in _NOT_LINKED
-        and not entry.name.startswith(".")
     )
 
 
@@ -224,30 +226,21 @@ def apply_links(layout: Layout, folder: str, only_present: bool) -> List[str]:
     return sorted([*wrong, *stale])
 
 
-def check_versions_dir(layout: Layout) -> None:
-    """Refuse a folder in which somebody else could plant programs that root then runs.
+def check_folders(layout: Layout) -> None:
+    """Refuse folders in which somebody else could plant programs that root then runs.
 
-    :raises HostError: when it is a link, no folder, writable for everybody, or belongs to another user.
+    :raises HostError: when others than root can change one of them, or the way to it (see `trust`).
     """
-    path = layout.versions_dir
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    wrong = ""
-    if stat.S_ISLNK(found.st_mode):
-        wrong = "is a symbolic link"
-    elif not stat.S_ISDIR(found.st_mode):
-        wrong = "is no folder"
-    elif found.st_mode & stat.S_IWOTH:
-        wrong = f"is writable for everybody (mode {stat.S_IMODE(found.st_mode):04o})"
-    elif found.st_uid not in (0, os.geteuid()):
-        wrong = f"belongs to the user with id {found.st_uid}"
-    if wrong:
-        raise HostError(
-            f"{path} {wrong}; allowed is a real folder of root that only root writes to. Correct it, or name another "
-            "versions_dir."
-        )
+    trust.require(layout.versions_dir, "versions_dir")
+    trust.require(layout.bin_dir, "bin_dir", strict=False)
+
+
+def make_versions_dir(layout: Layout) -> None:
+    """Make sure that the versions folder is there, readable for everybody: users call ``tsh`` through it.
+
+    :raises HostError: as `check_folders`.
+    """
+    trust.make_folder(layout.versions_dir, "versions_dir")
 
 
 def install_method(host: Host, layout: Layout, managed_root: str = "/opt/teleport") -> str:

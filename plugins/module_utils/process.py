@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import (
     VersionError,
@@ -36,7 +37,10 @@ class Program(NamedTuple):
 
 
 def ask_version(host: Host, path: str) -> Program:
-    """Run ``PATH version`` and read what it prints."""
+    """Run ``PATH version`` and read what it prints. What everybody could have written is not run."""
+    reason = trust.program_objection(path)
+    if reason:
+        return Program(None, reason)
     done = host.run([path, "version"])
     if done.status != 0:
         return Program(None, f"{path} version ended with status {done.status}: {done.text[:300]}")

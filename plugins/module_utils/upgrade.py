@@ -59,7 +59,7 @@ class Upgrade:
 
         :raises HostError: for whatever would stop `run` before it changes anything.
         """
-        installation.check_versions_dir(self._layout)
+        installation.check_folders(self._layout)
         found = self._look()
         decision = self._decide(found)
         if not decision.nothing and self._has_to_be_brought(decision):
@@ -82,14 +82,14 @@ class Upgrade:
         :raises HostError: when it was not begun; nothing has changed then that an instance could notice.
         :raises UpgradeFailed: when it was begun and failed.
         """
-        installation.check_versions_dir(self._layout)
+        installation.check_folders(self._layout)
         found = self._look()
         # After an interruption even what is installed may be half switched: that is settled before it is judged.
         if not found.journal:
             decision = self._decide(found)
             if decision.nothing and found.ready:
                 return self._result(found, decision, found.version)
-        os.makedirs(self._layout.versions_dir, mode=0o755, exist_ok=True)
+        installation.make_versions_dir(self._layout)
         with journal.alone(self._layout.versions_dir):
             self._settle(found)
             found = self._look()

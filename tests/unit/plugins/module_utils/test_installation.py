@@ -17,11 +17,12 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.installation imp
     Layout,
     apply_links,
     architecture,
-    check_versions_dir,
+    check_folders,
     damaged,
     folder_name,
     install_method,
     kept_versions,
+    linked_programs,
     manifest,
     replace_link,
     write_manifest,
@@ -145,11 +146,27 @@ def test_install_method_of_links(layout: Layout, tmp_path: Path) -> None:
 
 
 def test_versions_dir_must_be_roots_alone(layout: Layout, tmp_path: Path) -> None:
-    check_versions_dir(layout)
-    check_versions_dir(Layout(str(tmp_path / "none"), layout.bin_dir))
+    check_folders(layout)
+    check_folders(Layout(str(tmp_path / "none"), layout.bin_dir))
     os.chmod(layout.versions_dir, 0o777)
     with pytest.raises(HostError, match="mode 0777"):
-        check_versions_dir(layout)
+        check_folders(layout)
     (tmp_path / "file").write_text("")
     with pytest.raises(HostError, match="is no folder"):
-        check_versions_dir(Layout(str(tmp_path / "file"), layout.bin_dir))
+        check_folders(Layout(str(tmp_path / "file"), layout.bin_dir))
+
+
+def test_bin_dir_must_not_be_everybodys(layout: Layout) -> None:
+    os.chmod(layout.bin_dir, 0o777)
+    with pytest.raises(HostError, match="bin is writable for everybody .* name another bin_dir"):
+        check_folders(layout)
+
+
+def test_a_release_cannot_shadow_other_programs(layout: Layout) -> None:
+    home = folder(layout, "1")
+    for name in ("sudo", "systemctl", "install", "teleport-update", ".teleport", "fdpass-teleport", "tsh;reboot"):
+        path = Path(home, name)
+        path.write_text("x")
+        path.chmod(0o755)
+    assert {"sudo", "systemctl", "install", "teleport-update", "tsh;reboot"}.isdisjoint(linked_programs(str(home)))
+    assert "fdpass-teleport" in linked_programs(str(home))
