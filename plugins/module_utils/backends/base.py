@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 
 class BackupError(Exception):
@@ -52,6 +52,17 @@ class Saved(NamedTuple):
     details: Dict[str, Any]
 
 
+class Drilled(NamedTuple):
+    """What a restore drill did with a backup: ``proven`` in one sentence, and the records it ``counts`` by name.
+
+    ``restored`` tells a state that was put somewhere else and opened there from files that were only read back.
+    """
+
+    restored: bool
+    proven: str
+    counts: Dict[str, int]
+
+
 class Backend(ABC):
     """Where a cluster keeps its state. ``kind`` and ``location`` go into the manifest, so they hold no secret."""
 
@@ -84,8 +95,8 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def matches(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> bool:
-        """Return whether the state found now is exactly the saved one."""
+    def matches(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> Optional[bool]:
+        """Return whether the state found now is exactly the saved one, ``None`` when nobody can tell."""
 
     @abstractmethod
     def preserve(self, folder: str) -> None:
@@ -94,6 +105,25 @@ class Backend(ABC):
     @abstractmethod
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
         """Make the state what was saved. Killed at any point, a second call finishes the work."""
+
+    def drill(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host
+    ) -> Drilled:
+        """Restore into the empty private folder *scratch* and open what was restored there.
+
+        Never writes to the cluster's own store, nor starts anything that could reach the cluster; what it starts, it
+        ends, and the caller removes *scratch*. Raises :class:`BackupError` when the restored state is not the saved
+        one. Here, for stores of which no second one can be started on a host, the files are read back.
+        """
+        del parts, scratch, host
+        self.verify(folder, saved)
+        return Drilled(
+            False, f"The saved files were read back; no second {self.kind} was started.", dict(saved["counts"])
+        )
+
+    def tools(self) -> Dict[str, str]:
+        """Return the versions of the programs and libraries that save this backend, by name."""
+        return {}
 
     def close(self) -> None:  # noqa: B027 - only backends that hold connections have something to do
         """Let go of connections."""
