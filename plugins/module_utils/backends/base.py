@@ -8,6 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+
 
 class BackupError(Exception):
     """A backup cannot be taken, trusted or restored.
