@@ -23,11 +23,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, durable, trees
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NO_CHOICE, NONE, Choice, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import (
     open_backend,
     public_storage,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_files import files_to_save
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 Clock = Callable[[], float]
 
@@ -48,7 +50,8 @@ class BackupSpec:
 
     ``directory`` is the root of all backups on this host, ``cluster`` a name that can be a folder's. ``version`` and
     ``edition`` are those of the Teleport that wrote the data. ``storage`` is ``teleport.storage`` as
-    :func:`~.backends.registry.open_backend` takes it.
+    :func:`~.backends.registry.open_backend` takes it. Backends that are saved by programs need ``host``; ``choice`` is
+    how the user wants the backend saved, ``program`` Teleport's own.
     """
 
     directory: str
@@ -59,6 +62,14 @@ class BackupSpec:
     data_dir: str
     config_path: str
     unit_path: Optional[str] = None
+    host: Optional[Host] = None
+    choice: Choice = NO_CHOICE
+    program: str = "teleport"
+
+    @property
+    def means(self) -> Means:
+        """What the backend may use of this host."""
+        return Means(self.host, self.config_path, self.program, self.cluster, self.version, self.choice)
 
     @property
     def home(self) -> str:
@@ -87,11 +98,17 @@ class Restored(NamedTuple):
 
 
 def spec_from_instance(
-    instance: Mapping[str, Any], directory: str, cluster: Optional[str] = None, version: Optional[str] = None
+    instance: Mapping[str, Any],
+    directory: str,
+    cluster: Optional[str] = None,
+    version: Optional[str] = None,
+    host: Optional[Host] = None,
+    choice: Choice = NO_CHOICE,
 ) -> BackupSpec:
     """Build the spec from what ``instance_info`` returned. Raises :class:`BackupError` when something is missing.
 
     *version* is what wrote the data as far as is known now; an observation from before an upgrade names an older one.
+    *host* runs the programs that some backends are saved by; *choice* is how the user wants the backend saved.
     """
     config = instance["config"]
     name = cluster or instance.get("cluster") or config.get("cluster_name") or "main"
@@ -108,6 +125,9 @@ def spec_from_instance(
         data_dir=str(config.get("data_dir") or "/var/lib/teleport"),
         config_path=str(config["path"]),
         unit_path=(instance.get("unit") or {}).get("fragment_path"),
+        host=host,
+        choice=choice,
+        program=os.path.join(str(instance.get("bin_dir") or ""), "teleport"),
     )
 
 
@@ -150,14 +170,15 @@ def rehearse_backup(spec: BackupSpec, serving: bool = True, now: Clock = time.ti
     return manifest
 
 
-def verify_backup(path: str, cluster: Optional[str] = None) -> Backup:
+def verify_backup(path: str, cluster: Optional[str] = None, means: Means = NONE) -> Backup:
     """Return the backup in *path* after reading all of it; raise :class:`BackupError` with the reason otherwise.
 
-    *cluster*, when given, is the only cluster whose backup is accepted.
+    *cluster*, when given, is the only cluster whose backup is accepted. *means* is what to read it
+    with.
     """
     with _plainly():
         manifest = backup_manifest.read(path, cluster)
-        _prove(path, manifest, _backend_of(manifest))
+        _prove(path, manifest, _backend_of(manifest, means))
     return Backup(path, manifest)
 
 
@@ -172,27 +193,25 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Resto
     # What lies there now may be neither version's; where it lies, the version of the backup says.
     spec = replace(spec, version=backup.manifest["version"])
     with _held(spec):
-        if is_restored(backup, spec):
+        if _compare(backup, spec):
             return Restored(False, None, backup.manifest)
         evidence = _restore(backup, spec, now)
-        if not is_restored(backup, spec):
+        if _compare(backup, spec) is False:
             raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it and try again.")
     return Restored(True, evidence, backup.manifest)
 
 
 def would_restore(path: str, spec: BackupSpec) -> Backup:
     """Return the verified backup in *path* when :func:`restore_backup` would take it; raises as that would."""
-    backup = verify_backup(path, spec.cluster)
+    backup = verify_backup(path, spec.cluster, spec.means)
     with _plainly():
         _backend_for(backup.manifest, spec).close()
     return backup
 
 
 def is_restored(backup: Backup, spec: BackupSpec) -> bool:
-    """Return whether backend and process state are exactly those of *backup*."""
-    saved, parts = backup.manifest["backend"], backup_manifest.parts(backup.manifest)
-    with _plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
-        return backend.matches(backup.path, saved, parts) and _proc_matches(backup.path, spec, parts.get(PROC_PART))
+    """Return whether backend and process state are known to be exactly those of *backup*."""
+    return bool(_compare(backup, spec))
 
 
 def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
@@ -234,7 +253,7 @@ def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
 
 def space_needed(spec: BackupSpec) -> int:
     """Return the bytes that must be free for a backup. Raises :class:`BackupError` when the backend cannot tell."""
-    with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version)) as backend:
+    with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version, spec.means)) as backend:
         of_backend = backend.size_bytes()
     others = files_to_save(spec.config_path, spec.unit_path, spec.data_dir)
     return of_backend + trees.size_of(spec.proc) + sum(map(os.path.getsize, others)) + _SPARE_BYTES
@@ -269,7 +288,7 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
     partial = os.path.join(spec.home, _PARTIAL + _stem(spec, created))
     durable.private_folder(partial)
     try:
-        with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version)) as backend:
+        with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version, spec.means)) as backend:
             saved = backend.save(partial, serving)
             others = [*_save_proc(spec, partial, serving), *_save_files(spec, partial), *_save_extra(partial, extra)]
             manifest = backup_manifest.write(partial, _manifest(spec, created, serving, backend, saved, others))
@@ -281,7 +300,7 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
 
 
 def _require_online(spec: BackupSpec) -> None:
-    backend = open_backend(spec.storage, spec.data_dir, spec.version)
+    backend = open_backend(spec.storage, spec.data_dir, spec.version, spec.means)
     if not backend.online:
         raise BackupError(
             f"{backend.location}: a {backend.kind} backend cannot be saved while Auth serves, it would be torn. "
@@ -319,16 +338,16 @@ def _manifest(
     }
 
 
-def _backend_of(manifest: Mapping[str, Any]) -> Backend:
+def _backend_of(manifest: Mapping[str, Any], means: Means) -> Backend:
     entry = manifest["backend"]
-    return open_backend(entry["storage"], entry["data_dir"], manifest["version"])
+    return open_backend(entry["storage"], entry["data_dir"], manifest["version"], means, entry["kind"])
 
 
 def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
     """Return the backend to restore into, having made sure that it is the one the backup came from."""
     # The version that wrote the backup says what the data looked like, not the one that ran last.
-    backend = open_backend(spec.storage, spec.data_dir, manifest["version"])
     entry = manifest["backend"]
+    backend = open_backend(spec.storage, spec.data_dir, manifest["version"], spec.means, entry["kind"])
     if (backend.kind, backend.location) != (entry["kind"], entry["location"]):
         raise BackupError(
             f"{spec.config_path}: the backend is {backend.kind} at {backend.location}, the backup is of "
@@ -369,6 +388,14 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     os.rename(partial, folder)
     durable.sync_folder(spec.home)
     return folder
+
+
+def _compare(backup: Backup, spec: BackupSpec) -> Optional[bool]:
+    saved, parts = backup.manifest["backend"], backup_manifest.parts(backup.manifest)
+    with _plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+        if not _proc_matches(backup.path, spec, parts.get(PROC_PART)):
+            return False
+        return backend.matches(backup.path, saved, parts)
 
 
 def _proc_matches(path: str, spec: BackupSpec, proc: Optional[Part]) -> bool:

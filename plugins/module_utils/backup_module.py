@@ -9,22 +9,44 @@ from typing import Any, Dict, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation, process, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import (
+    AUTO,
+    DEFAULT_COMMAND_SECONDS,
+    METHODS,
+    choice_of,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 #: Unit states in which a process of the unit may be alive.
 _ALIVE = ("active", "activating", "deactivating", "reloading")
 
+CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "method": {"type": "str", "choices": list(METHODS), "default": AUTO},
+    "command": {"type": "raw"},
+    "restore_command": {"type": "raw"},
+    "verify_command": {"type": "raw"},
+    "command_timeout": {"type": "float", "default": DEFAULT_COMMAND_SECONDS},
+}
+
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "instance": {"type": "dict", "required": True},
     "directory": {"type": "path", "default": "/var/backups/teleport"},
     "cluster": {"type": "str"},
+    **CHOICE_ARGUMENTS,
 }
 
 
-def spec_of(parameters: Mapping[str, Any], version: Optional[str] = None) -> BackupSpec:
+def spec_of(parameters: Mapping[str, Any], host: Host, version: Optional[str] = None) -> BackupSpec:
     """Return the spec that a module's options describe; *version* is what wrote the data, where that matters."""
-    return spec_from_instance(parameters["instance"], parameters["directory"], parameters["cluster"], version)
+    return spec_from_instance(
+        parameters["instance"],
+        parameters["directory"],
+        parameters["cluster"],
+        version,
+        host,
+        choice_of(parameters),
+    )
 
 
 def is_serving(host: Host, instance: Mapping[str, Any]) -> bool:

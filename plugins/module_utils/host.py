@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError, printable
+
 #: What coreutils ``timeout`` exits with when it had to end the command.
 TIMED_OUT = 124
 #: What a shell, and ``timeout``, exit with when a program is there but cannot be executed, or is not there.
@@ -17,7 +19,7 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
 
-class HostError(Exception):
+class HostError(PlainError):
     """Something about this host stops the work. The message names it, what was found and what to do next."""
 
     def __init__(self, message: str, **details: Any) -> None:
@@ -34,8 +36,8 @@ class Completed(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Output and errors together, for messages."""
-        return "\n".join(part.strip() for part in (self.output, self.errors) if part.strip())
+        """Output and errors together, for messages; nothing in it acts on a terminal."""
+        return printable("\n".join(part.strip() for part in (self.output, self.errors) if part.strip()))
 
 
 @dataclass
@@ -58,8 +60,8 @@ class Host:
     units: str = "/etc/systemd/system"
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, arguments: Sequence[str], seconds: float = 15.0) -> Completed:
-        """Run a command for at most *seconds*; never raises for what the command does.
+    def run(self, arguments: Sequence[str], seconds: float = 15.0, **more: Any) -> Completed:
+        """Run a command for at most *seconds*; never raises for what the command does. *more* is for ``run_command``.
 
         ``run_command`` of ansible-core has no time limit of its own, so coreutils' ``timeout`` sets it, and kills what
         does not react to the first signal.
@@ -69,8 +71,12 @@ class Host:
             command = [self.timeout_program, "--kill-after=5", f"{seconds:g}", *command]
         # Without this a newer tsh or tctl may replace itself by the cluster's version before it answers.
         environment = {"LC_ALL": "C", "TELEPORT_TOOLS_VERSION": "off", **self.environment}
+        # A path is taken as it is: run_command would expand ~ and $NAME in it.
+        more.setdefault("expand_user_and_vars", False)
         try:
-            status, output, errors = self.run_command(command, environ_update=environment, handle_exceptions=False)
+            status, output, errors = self.run_command(
+                command, environ_update=environment, handle_exceptions=False, **more
+            )
         except OSError as problem:
             return Completed(CANNOT_EXECUTE, "", os.strerror(problem.errno) if problem.errno else str(problem))
         return Completed(status, output, errors)

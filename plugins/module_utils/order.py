@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation, liveness, release, service
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Wish
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version, VersionError
 
@@ -66,10 +67,15 @@ class Order:
         """What runs when the instance is at *version*."""
         return goal(self.instance, version)
 
-    def backup_spec(self, version: str) -> BackupSpec:
-        """Whose backup is taken, and where. *version* wrote the data; *instance* may be from before an earlier hop."""
+    def backup_spec(self, version: str, host: Host) -> BackupSpec:
+        """Whose backup is taken, and where. *version* wrote the data; *instance* may be from before an earlier hop.
+
+        :raises BackupError: when what is asked for cannot work.
+        """
         wanted = self.backup or {}
-        return spec_from_instance(self.instance, str(wanted.get("directory")), wanted.get("cluster"), version)
+        return spec_from_instance(
+            self.instance, str(wanted.get("directory")), wanted.get("cluster"), version, host, choice_of(wanted)
+        )
 
 
 def goal(instance: Mapping[str, Any], version: str) -> liveness.Goal:

@@ -302,11 +302,11 @@ class Upgrade:
     # -- backup
 
     def _back_up(self, version: str) -> Saved:
-        taken = backup.take_backup(self._order.backup_spec(version))
+        taken = backup.take_backup(self._order.backup_spec(version, self._host))
         return Saved(taken.path, taken.manifest)
 
     def _restore(self, path: str, version: str) -> None:
-        backup.restore_backup(path, self._order.backup_spec(version))
+        backup.restore_backup(path, self._order.backup_spec(version, self._host))
 
     # -- afterwards
 
@@ -316,7 +316,7 @@ class Upgrade:
         removed = release.prune(layout, self._order.keep, needed, durable.remove_folder)
         keep = int((self._order.backup or {}).get("keep") or 0)
         if self.record.backup and keep:
-            backup.prune_backups(self._order.backup_spec(self.record.backup.manifest["version"]), keep)
+            backup.prune_backups(self._order.backup_spec(self.record.backup.manifest["version"], self._host), keep)
         return removed
 
     def _evidence(self) -> Dict[str, Any]:

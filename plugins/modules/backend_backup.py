@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
+  - lockstep.teleport.backup_choice
 attributes:
   check_mode:
     support: full
@@ -126,7 +127,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Return the module's result."""
-    spec = backup_module.spec_of(parameters, backup_module.version_now(host, parameters["instance"]))
+    spec = backup_module.spec_of(parameters, host, backup_module.version_now(host, parameters["instance"]))
     serving = backup_module.is_serving(host, parameters["instance"])
     before = [one.path for one in backup.list_backups(spec.directory, spec.cluster)]
     keeps = parameters["state"] == "present"

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
+  - lockstep.teleport.backup_choice
 attributes:
   check_mode:
     support: full
@@ -87,7 +88,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Return the module's result."""
-    spec = backup_module.spec_of(parameters)
+    spec = backup_module.spec_of(parameters, host)
     if backup_module.is_serving(host, parameters["instance"]):
         name = parameters["instance"]["unit"]["name"]
         raise BackupError(f"{name} is running. Stop it, and all other Auth Services of {spec.cluster}, first.")

@@ -102,6 +102,24 @@ options:
         description: Number of backups to keep. V(0) keeps all.
         type: int
         default: 0
+      method:
+        description: As in M(lockstep.teleport.backend_backup).
+        type: str
+        choices: [auto, clone]
+        default: auto
+      command:
+        description: As in M(lockstep.teleport.backend_backup).
+        type: raw
+      restore_command:
+        description: As in M(lockstep.teleport.backend_backup).
+        type: raw
+      verify_command:
+        description: As in M(lockstep.teleport.backend_backup).
+        type: raw
+      command_timeout:
+        description: As in M(lockstep.teleport.backend_backup).
+        type: float
+        default: 3600
   artifact_file:
     description: Path of the artefact on the host. The action plugin sets this.
     type: path
@@ -190,6 +208,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import journal, shield
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
@@ -214,6 +233,7 @@ ARGUMENTS: Dict[str, Any] = {
             "directory": {"type": "path", "required": True},
             "cluster": {"type": "str"},
             "keep": {"type": "int", "default": 0},
+            **CHOICE_ARGUMENTS,
         },
     },
     "artifact_file": {"type": "path"},

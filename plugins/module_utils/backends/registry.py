@@ -15,6 +15,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.directory import DirectoryBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.sqlite import SqliteBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
@@ -41,15 +42,23 @@ _BY_ITS_OWN_MEANS = {
 }
 
 
-def open_backend(storage: Mapping[str, Any], data_dir: str, version: Optional[str] = None) -> Backend:
+def open_backend(
+    storage: Mapping[str, Any],
+    data_dir: str,
+    version: Optional[str] = None,
+    means: Means = NONE,
+    saved_as: Optional[str] = None,
+) -> Backend:
     """Return the backend that *storage*, the ``storage`` part of ``teleport.yaml``, describes.
 
     *storage* uses Teleport's own key names (``type``, ``path``, ``peers``, ``prefix``, ``tls_ca_file``,
     ``tls_cert_file``, ``tls_key_file``, ``insecure``, ``username``, ``password_file``). *version* is the Teleport
     that wrote the data; it decides between the two kinds of file backend and where etcd data lie. Nothing is
-    contacted or read here except the names in the data directory. Raises :class:`UnsupportedBackend` for every other
-    store and :class:`BackupError` for a section that cannot work.
+    contacted or read here except the names in the data directory. *saved_as* is the ``kind`` of an existing backup,
+    which decides how it is read; without it the user's choice in *means* does. Raises :class:`UnsupportedBackend` for
+    every other store and :class:`BackupError` for a section that cannot work.
     """
+    del means, saved_as
     kind = str(storage.get("type") or "").lower()
     parsed = _parsed(version)
     if kind in FILE_TYPES:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
 
 INSTANCE: dict[str, Any] = {
@@ -60,7 +60,7 @@ def test_directory_on_the_controller_is_no_url() -> None:
 
 def test_backup_of_the_cluster_that_is_named() -> None:
     order = from_parameters(parameters(backup={"directory": "/b", "cluster": "main.example", "keep": 1}))
-    spec = order.backup_spec("5.2.5")
+    spec = order.backup_spec("5.2.5", Host(run_command=print))
     assert (spec.home, spec.version) == ("/b/main.example", "5.2.5")
 
 

@@ -100,7 +100,7 @@ def test_what_lies_where_follows_the_version_of_now(machine: Machine) -> None:
     for version in ("4.2.12", "4.3.10"):
         machine.versions = {str(machine.root / "bin" / "teleport"): version}
         now = backup_module.version_now(machine.host, machine.instance)
-        spec = backup_module.spec_of(machine.options(), now)
+        spec = backup_module.spec_of(machine.options(), machine.host, now)
         prefixes.append(open_backend(spec.storage, spec.data_dir, spec.version).location)
     assert prefixes[0] != prefixes[1]
 
