@@ -12,14 +12,19 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
 
 READY = 200
 #: Where an Auth Service listens unless its configuration says otherwise.
 AUTH_PORT = 3025
 _SECONDS = 5.0
 _LONGEST_ANSWER = 4096
+_SHOWN = 200
+_LARGEST_PORT = 65535
 
 
 class Readiness(NamedTuple):
@@ -62,8 +67,8 @@ def split_address(address: str, default_port: int = 0) -> Tuple[str, int]:
     if not colon or bare.endswith("]"):
         name, port = bare, str(default_port or "")
     name = name.strip("[]")
-    if not port.isdigit():
-        raise ValueError(f"{address!r} is no HOST:PORT")
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > _LARGEST_PORT:
+        raise ValueError(f"{address[:_SHOWN]!r} is no HOST:PORT")
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name), int(port)  # noqa: S104 - compared only
 
 
@@ -72,10 +77,10 @@ def parse_answer(source: str, http_status: int, body: bytes) -> Readiness:
     text = body.decode("utf-8", "replace").strip()
     try:
         document = json.loads(text)
-    except ValueError:
-        return Readiness(source, http_status, text[:200])
+    except (ValueError, RecursionError):
+        return Readiness(source, http_status, printable(text[:_SHOWN]))
     status = document.get("status") if isinstance(document, dict) else None
-    return Readiness(source, http_status, str(status if status is not None else text)[:200])
+    return Readiness(source, http_status, printable(str(status if status is not None else text)[:_SHOWN]))
 
 
 def probe(diag_addr: Optional[str], data_dir: Optional[str]) -> Optional[Readiness]:
@@ -106,8 +111,9 @@ def _ask(source: str, connection: http.client.HTTPConnection) -> Readiness:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         return parse_answer(source, answer.status, answer.read(_LONGEST_ANSWER))
-    except (OSError, http.client.HTTPException) as problem:
-        return Readiness(source, None, str(problem) or type(problem).__name__)
+    except (OSError, ValueError, http.client.HTTPException) as problem:
+        # A ValueError is a name that can be no host's.
+        return Readiness(source, None, printable(str(problem) or type(problem).__name__)[:_SHOWN])
     finally:
         connection.close()
 

@@ -33,6 +33,10 @@ PROPERTIES = (
 )
 
 _EXEC_RE = re.compile(r"\{ path=(?P<path>.*?) ; argv\[\]=(?P<argv>.*?) ; ignore_errors=")
+_UNIT_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.service")
+_LONGEST_UNIT_NAME = 255
+#: Neither the digits of other scripts, which int() does not all read, nor more of them than it takes.
+_NUMBER_RE = re.compile(r"[0-9]{1,18}")
 _NOT_SYSTEMD = ("not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection")
 # A line of /proc/PID/cgroup is "number:controllers:path"; systemd's own tree is the unified one or the one named so.
 _CGROUP_FIELDS = 3
@@ -81,8 +85,17 @@ class Unit(NamedTuple):
 
 
 def unit_name(service: str) -> str:
-    """Complete a service's name as systemctl does."""
-    return service if service.endswith(".service") else service + ".service"
+    """Complete a service's name as systemctl does.
+
+    :raises HostError: for what systemd allows in no name (systemd.unit(5)), or what systemctl would take for an option.
+    """
+    name = service if service.endswith(".service") else service + ".service"
+    if len(name) > _LONGEST_UNIT_NAME or not _UNIT_RE.fullmatch(name):
+        raise HostError(
+            f"service {service[:_LONGEST_UNIT_NAME]!r} can name no unit; allowed are letters, digits and :_.@\\- "
+            "after a letter or digit."
+        )
+    return name
 
 
 def parse_unit(name: str, text: str) -> Unit:
@@ -97,8 +110,8 @@ def parse_unit(name: str, text: str) -> Unit:
         active_state=found.get("ActiveState", ""),
         sub_state=found.get("SubState", ""),
         unit_file_state=found.get("UnitFileState", ""),
-        main_pid=int(pid) if pid.isdigit() else 0,
-        n_restarts=int(restarts) if restarts.isdigit() else None,
+        main_pid=_number(pid) or 0,
+        n_restarts=_number(restarts),
         result=found.get("Result", ""),
         started_at=found.get("ExecMainStartTimestamp") or None,
         fragment_path=found.get("FragmentPath") or None,
@@ -108,6 +121,10 @@ def parse_unit(name: str, text: str) -> Unit:
         exec_path=execution.group("path") if execution else None,
         arguments=_split(execution.group("argv")) if execution else [],
     )
+
+
+def _number(text: str) -> Optional[int]:
+    return int(text) if _NUMBER_RE.fullmatch(text) else None
 
 
 def _split(command_line: str) -> List[str]:

@@ -10,6 +10,7 @@ import re
 from typing import Any, List, Optional, Sequence
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
 
 _ANSI_RE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR_RE = re.compile(r"^(?:ERROR|error):\s*(?P<reason>.+)$", re.MULTILINE)
@@ -44,7 +45,7 @@ _UNKNOWN = (
 )
 
 
-class TctlError(Exception):
+class TctlError(PlainError):
     """``tctl`` gave no answer. The message holds the command, what it said and what to do next."""
 
 

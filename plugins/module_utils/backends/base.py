@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
 
 
-class BackupError(Exception):
+class BackupError(PlainError):
     """A backup cannot be taken, trusted or restored.
 
     The one line of text says which file or server, what was found there, what was expected, and what to do next.

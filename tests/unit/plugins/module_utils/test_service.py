@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.service import (
     control_group_pids,
@@ -109,3 +110,36 @@ def test_processes_of_a_control_group(tmp_path: Path, lines: str, member: bool) 
     host = Host(run_command=nothing, proc=str(tmp_path))
     assert control_group_pids(host, "/system.slice/teleport.service") == ([77] if member else [])
     assert control_group_pids(host, "") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-H evil",
+        "--host=evil",
+        "a b",
+        "a;reboot",
+        "../teleport",
+        "a/b",
+        "",
+        ".service",
+        "a\nb",
+        "a$(id)",
+        "x" * 300,
+        "ünit",
+    ],
+)
+def test_names_that_systemctl_could_take_for_something_else(name: str) -> None:
+    with pytest.raises(HostError, match="can name no unit"):
+        service.unit_name(name)
+
+
+@pytest.mark.parametrize("name", ["teleport", "teleport@main", "a-b_c:d.e", "dev\\x2dsda"])
+def test_names_of_units(name: str) -> None:
+    assert service.unit_name(name) == name + ".service"
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "-1", "9" * 5000, "1.0", ""])
+def test_numbers_that_are_none(number: str) -> None:
+    unit = service.parse_unit("a.service", f"MainPID={number}\nNRestarts={number}\n")
+    assert (unit.main_pid, unit.n_restarts) == (0, None)
