@@ -80,6 +80,14 @@ def alone(versions_dir: str) -> Iterator[None]:
         ) from problem
 
 
+def remove_unused(versions_dir: str) -> None:
+    """Remove a versions folder that holds nothing but the lock, so that a refused upgrade leaves no trace."""
+    with contextlib.suppress(OSError):
+        if os.listdir(versions_dir) == [_LOCK]:
+            os.unlink(os.path.join(versions_dir, _LOCK))
+            os.rmdir(versions_dir)
+
+
 def is_busy(versions_dir: str) -> bool:
     """Whether an upgrade is at work on this host right now."""
     path = os.path.join(versions_dir, _LOCK)

@@ -29,6 +29,7 @@ class Order:
 
     :param backup: ``directory``, and optionally ``cluster`` and ``keep``; None for no backup.
     :param stop_on_failure: leave the instance stopped when the new version does not run.
+    :param allow_downgrade: the wanted version may be older than what is there.
     """
 
     instance: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Order:
     stop_timeout: float = 330.0
     backup: Optional[Mapping[str, Any]] = None
     stop_on_failure: bool = False
+    allow_downgrade: bool = False
 
     @property
     def client(self) -> bool:
@@ -61,7 +63,9 @@ class Order:
     @property
     def wish(self) -> Wish:
         """The part that decides."""
-        return Wish(self.release.version, self.release.folder, self.client, self.expect_version)
+        return Wish(
+            self.release.version, self.release.folder, self.client, self.expect_version, self.allow_downgrade
+        )
 
     def goal(self, version: str) -> liveness.Goal:
         """What runs when the instance is at *version*."""
@@ -114,6 +118,7 @@ def from_parameters(parameters: Mapping[str, Any]) -> Order:
         expect_version=parameters["expect_version"],
         backup=parameters["backup"],
         stop_on_failure=parameters["on_failure"] == "stop",
+        allow_downgrade=bool(parameters.get("allow_downgrade")),
         **_numbers(parameters),
     )
 

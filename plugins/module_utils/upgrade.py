@@ -89,13 +89,19 @@ class Upgrade:
             decision = self._decide(found)
             if decision.nothing and found.ready:
                 return self._result(found, decision, found.version)
+        fresh = not os.path.isdir(self._layout.versions_dir)
         installation.make_versions_dir(self._layout)
-        with journal.alone(self._layout.versions_dir):
-            self._settle(found)
-            found = self._look()
-            decision = self._decide(found)
-            self._upgrade(found, decision)
-            removed = self._tidy()
+        try:
+            with journal.alone(self._layout.versions_dir):
+                self._settle(found)
+                found = self._look()
+                decision = self._decide(found)
+                self._upgrade(found, decision)
+                removed = self._tidy()
+        except HostError:
+            if fresh:
+                journal.remove_unused(self._layout.versions_dir)
+            raise
         result = self._result(found, decision, self._look().version)
         return {**result, "pruned": removed}
 
@@ -222,10 +228,11 @@ class Upgrade:
         if decision.nothing:
             return
         wanted = self._order.release
-        if decision.adopt:
-            self._adopt(found, decision.adopt)
+        # The release first: one that is refused leaves the installation as it was found.
         if decision.adopt != wanted.folder and release.stage(self._host, self._layout, wanted, self._opener):
             self.record.note("staged")
+        if decision.adopt:
+            self._adopt(found, decision.adopt)
         if decision.restart and not self._order.client:
             release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
             shield.leave(self._host, self._order.unit)

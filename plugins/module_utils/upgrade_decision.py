@@ -9,15 +9,20 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation
 from ansible_collections.lockstep.teleport.plugins.module_utils.service import Unit
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 
 
 class Wish(NamedTuple):
-    """What is asked for. *folder* is the name of the wanted version folder; *client* means tools without a service."""
+    """What is asked for. *folder* is the name of the wanted version folder; *client* means tools without a service.
+
+    *allow_downgrade* says that going back to an older version is meant, and no slip.
+    """
 
     version: str
     folder: str
     client: bool
     expect_version: Optional[str] = None
+    allow_downgrade: bool = False
 
 
 class Found(NamedTuple):
@@ -116,6 +121,12 @@ def _version_refusal(found: Found, wish: Wish) -> str:
     expected = wish.expect_version
     if expected and found.version not in (expected, wish.version) and not found.journal:
         return f"{found.version} is there, {expected} was expected; observe and plan again"
+    # What an interrupted run left is settled first, and may be newer than what it goes back to.
+    if not (wish.allow_downgrade or found.journal) and Version.parse(found.version) > Version.parse(wish.version):
+        return (
+            f"{found.version} is there and {wish.version} is older; an upgrade does not go back. Going back is what "
+            "lockstep.teleport.rollback is for, which restores what the newer version has changed."
+        )
     return ""
 
 

@@ -86,6 +86,13 @@ options:
     type: str
     choices: [restore, stop]
     default: restore
+  allow_downgrade:
+    description:
+      - Whether O(version) may be older than what is there. Without it an older version is refused.
+      - Only for instances that hold no state, and for an Auth Service whose backend is as the older version left it.
+        M(lockstep.teleport.backend_restore) makes it so.
+    type: bool
+    default: false
   backup:
     description:
       - Take a verified backup of the backend between stop and switch, and restore it if the new version fails.
@@ -227,6 +234,7 @@ ARGUMENTS: Dict[str, Any] = {
     "stable_for": {"type": "float", "default": 5},
     "stop_timeout": {"type": "float", "default": 330},
     "on_failure": {"type": "str", "choices": ["restore", "stop"], "default": "restore"},
+    "allow_downgrade": {"type": "bool", "default": False},
     "backup": {
         "type": "dict",
         "options": {
