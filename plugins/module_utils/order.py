@@ -63,9 +63,7 @@ class Order:
     @property
     def wish(self) -> Wish:
         """The part that decides."""
-        return Wish(
-            self.release.version, self.release.folder, self.client, self.expect_version, self.allow_downgrade
-        )
+        return Wish(self.release.version, self.release.folder, self.client, self.expect_version, self.allow_downgrade)
 
     def goal(self, version: str) -> liveness.Goal:
         """What runs when the instance is at *version*."""
