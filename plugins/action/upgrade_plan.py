@@ -18,6 +18,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "instances": {"type": "list", "elements": "dict", "required": True},
     "unmanaged": {"type": "list", "elements": "dict", "default": []},
     "clusters": {"type": "dict", "default": {}},
+    "cluster_concerns": {"type": "dict", "default": {}},
     "hop_versions": {"type": "dict", "default": {}},
     "releases": {"type": "raw"},
     "waivers": {"type": "list", "elements": "str", "default": []},

@@ -39,6 +39,9 @@ AGENT_KINDS = (
 )
 INVENTORY_SINCE = 11
 
+#: Majors whose ``tctl`` shows ``cluster_auth_preference``, up to the last whose Auth Service runs with any value in it.
+PREFERENCE_SHOWN = (6, 15)
+
 
 def program_of(instance: Mapping[str, Any]) -> str:
     """Return the ``tctl`` to use for *instance*: the one on everybody's path, else the one beside the process's file.
@@ -80,10 +83,19 @@ def ask(tctl: Tctl, wall: Callable[[], float] = time.time) -> Dict[str, Any]:
     others = {
         "remote_clusters": cluster_view.remote_clusters(_clusters(tctl, "remote_cluster", unseen)),
         "trusted_clusters": cluster_view.trusted_clusters(_clusters(tctl, "trusted_cluster", unseen)),
+        "auth_preference": _auth_preference(tctl, major, unseen),
         "observed_at": observed_at,
         "unseen": unseen,
     }
     return cluster_view.compose(status, cluster_view.merge(heartbeats, inventory), others)
+
+
+def _auth_preference(tctl: Tctl, major: Optional[int], unseen: List[str]) -> Optional[Dict[str, Any]]:
+    first, last = PREFERENCE_SHOWN
+    if major is None or not first <= major <= last:
+        return None
+    kind = "cluster_auth_preference"
+    return cluster_view.auth_preference(_optional(partial(tctl.resources, kind), kind, unseen))
 
 
 def _clusters(tctl: Tctl, kind: str, unseen: List[str]) -> List[Any]:

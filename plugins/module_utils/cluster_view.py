@@ -95,6 +95,14 @@ def merge(heartbeats: Iterable[Sighting], inventory: Iterable[Sighting] = ()) ->
     return sorted(entries.values(), key=lambda entry: (entry["host"], entry["id"]))
 
 
+def auth_preference(resources: Iterable[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Return what of ``cluster_auth_preference`` decides whether a newer Auth Service starts; None without one."""
+    for resource in resources:
+        factor = (resource.get("spec") or {}).get("second_factor")
+        return {"second_factor": str(factor) if factor else None}
+    return None
+
+
 def remote_clusters(resources: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
     """Return the leaf clusters a root cluster knows. ``last_heartbeat`` marks reconnections; it is no pulse."""
     return [

@@ -15,13 +15,13 @@ from typing import Dict
 DEFAULT_DATA_DIR = "/var/lib/teleport"
 
 _LINE_RE = re.compile(r"^(?P<indent> *)(?P<key>[a-z_]+) *:(?: +(?P<value>.*))?$")
-_WANTED = ("data_dir", "diag_addr")
+_WANTED = {"teleport": ("data_dir", "diag_addr"), "auth_service": ("license_file",)}
 
 
 def guess(text: str) -> Dict[str, str]:
-    """Return ``data_dir`` and, where there is one, ``diag_addr`` of the section ``teleport:`` written the usual way."""
+    """Return ``data_dir`` and, where they stand written the usual way, ``diag_addr`` and ``license_file``."""
     found = {"data_dir": DEFAULT_DATA_DIR}
-    inside = False
+    section = ""
     depth = 0
     for line in text.splitlines():
         match = _LINE_RE.match(line)
@@ -29,10 +29,10 @@ def guess(text: str) -> Dict[str, str]:
             continue
         indent = len(match.group("indent"))
         if indent == 0:
-            inside, depth = match.group("key") == "teleport", 0
+            section, depth = match.group("key"), 0
             continue
         depth = depth or indent
-        if inside and indent == depth and match.group("key") in _WANTED:
+        if indent == depth and match.group("key") in _WANTED.get(section, ()):
             found[match.group("key")] = _scalar(match.group("value") or "") or found.get(match.group("key"), "")
     return {key: value for key, value in found.items() if value}
 

@@ -21,6 +21,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     process,
     readiness,
     service,
+    surroundings,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
@@ -81,6 +82,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "used": {"data_dir": data_dir, "diag_addr": diag_addr or None},
         "host_uuid": _first_line(os.path.join(data_dir, "host_uuid")),
         "ready": _ready(unit, diag_addr, data_dir),
+        "surroundings": surroundings.surroundings(host, unit.main_pid, _licence_path(guesses, data_dir)),
     }
 
 
@@ -148,6 +150,10 @@ def _ready(unit: service.Unit, diag_addr: str, data_dir: str) -> Optional[Dict[s
         return None
     answer = readiness.probe(diag_addr, data_dir)
     return answer.facts() if answer else None
+
+
+def _licence_path(guesses: Dict[str, str], data_dir: str) -> str:
+    return os.path.join(data_dir, guesses.get("license_file", "license.pem"))
 
 
 def _first_line(path: str) -> Optional[str]:

@@ -113,6 +113,12 @@ cluster_view:
       description: When the cluster was asked, by the clock of the auth host.
       type: str
       returned: always
+    auth_preference:
+      description:
+        - Its C(second_factor), where an Auth Service of a later line could refuse it. Null for lines before 6, which do
+          not show it, and from 16 on.
+      type: dict
+      returned: always
     unseen:
       description: Kinds of resources that this version of Teleport cannot list.
       type: list

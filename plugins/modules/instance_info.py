@@ -164,6 +164,13 @@ instance:
       description: What the instance answers about its readiness; null when it offers no way to ask.
       type: dict
       returned: always
+    concerns:
+      description:
+        - Preflight rules that the host offends, each with C(rule), its identifier, and C(found). Which of them matter
+          depends on the release lines that an upgrade goes through, so M(lockstep.teleport.upgrade_plan) judges them.
+      type: list
+      elements: dict
+      returned: always
     findings:
       description: What stands in the way of an upgrade, or should be known.
       type: list

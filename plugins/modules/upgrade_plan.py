@@ -65,6 +65,20 @@ options:
         description: Whether an earlier upgrade of the instance was killed. Its last step is then taken again.
         type: bool
         default: false
+      concerns:
+        description: Preflight rules that the host offends, as M(lockstep.teleport.instance_info) returns them.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          rule:
+            description: Identifier of the rule.
+            type: str
+            required: true
+          found:
+            description: What was found on the host.
+            type: str
+            default: ""
   unmanaged:
     description:
       - Instances that the clusters report and the inventory lacks. They never move; the plan refuses to cut them off.
@@ -76,6 +90,12 @@ options:
     description:
       - Which root each leaf cluster trusts, as a dictionary of cluster names with the key C(root) in each. Clusters
         without an entry are root clusters.
+    type: dict
+    default: {}
+  cluster_concerns:
+    description:
+      - Preflight rules that the clusters themselves offend, as a dictionary of cluster names with a list of C(rule) and
+        C(found) in each.
     type: dict
     default: {}
   hop_versions:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import Rule, rules
+
 BLOCKER = "blocker"
 WAIVED = "waived"
 WARNING = "warning"
@@ -227,4 +229,14 @@ _PLAN = {
     ),
 }
 
-CODES: dict[str, Code] = {**_INPUT, **_CLUSTERS, **_INSTANCES, **_VERSIONS, **_PLAN}
+
+def _preflight(rule: Rule) -> Code:
+    """Rules go by what Teleport's notes say in general; whoever knows that one does not apply may waive it."""
+    return Code(
+        rule.severity, waivable=rule.severity == BLOCKER, meaning=rule.message.format(found="…"), hint=rule.cure
+    )
+
+
+_PREFLIGHT = {rule.id: _preflight(rule) for rule in rules().values()}
+
+CODES: dict[str, Code] = {**_INPUT, **_CLUSTERS, **_INSTANCES, **_VERSIONS, **_PLAN, **_PREFLIGHT}

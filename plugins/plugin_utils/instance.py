@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import teleport_config
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight, teleport_config
 
 Finding = dict[str, str]
 
@@ -29,6 +29,8 @@ _ABSENT_CONFIG: dict[str, Any] = {
     "proxy_public_addr": [],
     "storage": {},
 }
+
+_NOT_SHOWN = ("roles_enabled", "checked")
 
 
 class Parsed(NamedTuple):
@@ -75,11 +77,12 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
     summary = parsed.summary or {**_ABSENT_CONFIG, "roles_enabled": []}
     roles = [] if client else summary["roles_enabled"]
     now = _effective(programs, client)
-    config = {key: value for key, value in summary.items() if key != "roles_enabled"}
+    config = {key: value for key, value in summary.items() if key not in _NOT_SHOWN}
+    services = ["client"] if client else teleport_config.services(roles)
     return {
         "host": host,
         "cluster": summary["cluster_name"] if "auth_service" in roles else None,
-        "services": ["client"] if client else teleport_config.services(roles),
+        "services": services,
         "roles_enabled": roles,
         "version": now["version"],
         "running_version": (programs["running"] or {}).get("version"),
@@ -107,7 +110,19 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         },
         "free_bytes": observed["free_bytes"],
         "ready": observed["ready"],
+        "concerns": preflight.concerns_of_host(_facts(observed, summary, now), services),
         "findings": findings(observed, parsed),
+    }
+
+
+def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that preflight rules may look at; what is not known is left out."""
+    return {
+        **observed["surroundings"],
+        **summary.get("checked", {}),
+        "edition": now["edition"],
+        "nodename": summary["nodename"] or observed["hostname"],
+        "serves_ssh": "ssh_service" in summary["roles_enabled"],
     }
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight
+
 Instance = dict[str, Any]
 
 DEFAULT_CLUSTER = "main"
-PLANNER_KEYS = ("services", "version", "edition", "interrupted")
+PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
 
 
 def collect(
@@ -74,28 +76,39 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     """Reduce an observation to what the planner reads, so that nothing else can change a plan's digest."""
     if seen is None:
         return {"host": host, "cluster": cluster, "services": ["agent"], "version": None, "state": "unreachable"}
-    kept = {key: seen[key] for key in PLANNER_KEYS if seen.get(key) is not None}
+    kept = {key: seen[key] for key in PLANNER_KEYS if seen.get(key) not in (None, [])}
     # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
     kept["services"] = kept.get("services") or ["agent"]
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
 
 
-def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Instance]]:
+def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Add what the clusters report: ``instances``, completed, and ``unmanaged``, those the inventory lacks.
+
+    ``cluster_concerns`` holds, by cluster, which preflight rules its own answers offend.
 
     Instances are matched by host UUID, and by node name where the UUID could not be read: Teleport names an instance by
     the UUID in its data directory. An unreachable host gets the services and version its cluster last saw, because
     a silent auth server must not pass for an agent.
     """
     own = list(instances)
-    reported = [{**entry, "cluster": cluster} for cluster, view in _views(own, hostvars) for entry in view["instances"]]
+    views = dict(_views(own, hostvars))
+    reported = [{**entry, "cluster": cluster} for cluster, view in views.items() for entry in view["instances"]]
     by_name = {entry["host"]: entry for entry in reported if entry["host"]}
     known = set(_known_names(own, hostvars))
     strangers = [entry for entry in reported if known.isdisjoint({entry["id"], entry["host"]})]
     return {
         "instances": [_completed(instance, by_name.get(instance["host"])) for instance in own],
         "unmanaged": sorted((_stranger(entry) for entry in strangers), key=lambda i: (i["cluster"], i["host"])),
+        "cluster_concerns": {
+            cluster: preflight.concerns_of_cluster(view, _edition(own, cluster)) for cluster, view in views.items()
+        },
     }
+
+
+def _edition(instances: Iterable[Mapping[str, Any]], cluster: str) -> str:
+    found = (entry.get("edition") for entry in instances if entry["cluster"] == cluster and "auth" in entry["services"])
+    return next(filter(None, found), "community")
 
 
 def _completed(instance: Instance, entry: Mapping[str, Any] | None) -> Instance:

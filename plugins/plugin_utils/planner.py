@@ -19,6 +19,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import STAG
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_checks import Situation
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import route
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import Request, read_request
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_preflight import offended_rules
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_stages import Draft, Fleet, draft_stages
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay import replay
 
@@ -39,7 +40,7 @@ def plan_upgrade(data: Mapping[str, Any]) -> Outcome:
     """
     request = read_request(data)
     situation = Situation(request, route(request))
-    checks = (*planner_checks.CHECKS, *planner_release_checks.RELEASE_CHECKS)
+    checks = (*planner_checks.CHECKS, *planner_release_checks.RELEASE_CHECKS, offended_rules)
     found = [*request.problems, *(item for check in checks for item in check(situation))]
     if said.blockers(said.apply_waivers(found, request.waivers)):
         return _refused(request, found)

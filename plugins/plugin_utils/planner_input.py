@@ -19,6 +19,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.version import (
 )
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import Finding, finding, foreign
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_batches import BatchError, read_sizes
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import rules
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import Catalogue, CatalogueError, read_pins
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import (
     AGENT,
@@ -26,6 +27,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import 
     PROXY,
     RUNNING,
     STATES,
+    Concern,
     Instance,
     Topology,
     build,
@@ -58,6 +60,7 @@ class Request:
     allowed_prereleases: frozenset[Version]
     edition: str | None
     declared: frozenset[str]
+    cluster_concerns: Mapping[str, tuple[Concern, ...]]
     problems: list[Finding] = field(default_factory=list)
 
 
@@ -158,7 +161,26 @@ class _Reader:
             edition=self._one_of(host, "edition", row.get("edition"), EDITIONS, COMMUNITY),
             state=self._one_of(host, "state", row.get("state"), STATES, RUNNING),
             interrupted=row.get("interrupted") is True,
+            concerns=self.concerns(f"concerns of {host}", row.get("concerns")),
         )
+
+    def concerns(self, place: str, data: object) -> tuple[Concern, ...]:
+        if not data:
+            return ()
+        entries = data if isinstance(data, (list, tuple)) else [data]
+        read = [
+            Concern(str(entry["rule"]), str(entry.get("found") or ""))
+            for entry in entries
+            if isinstance(entry, Mapping) and entry.get("rule") in rules()
+        ]
+        if len(read) < len(entries):
+            self._invalid(f"{place} is {data!r}; allowed is a list of {{rule: id of a preflight rule, found: text}}.")
+        return tuple(read)
+
+    def cluster_concerns(self, data: object) -> dict[str, tuple[Concern, ...]]:
+        if not isinstance(data, Mapping):
+            return {}
+        return {str(name): self.concerns(f"cluster_concerns.{name}", row) for name, row in data.items()}
 
     def _services(self, host: str, value: object) -> tuple[str, ...] | None:
         if isinstance(value, (list, tuple)) and value and all(service in PHASES for service in value):
@@ -225,6 +247,7 @@ def read_request(data: Mapping[str, Any]) -> Request:
         allowed_prereleases=reader.prereleases(data.get("allow_prerelease") or ()),
         edition=reader.word("edition", data.get("edition"), EDITIONS, None),
         declared=frozenset(roots),
+        cluster_concerns=reader.cluster_concerns(data.get("cluster_concerns")),
     )
     request.problems = [*reader.problems, *foreign(data.get("findings") or ())]
     return request

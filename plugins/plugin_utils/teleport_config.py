@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import safe_yaml
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight_config, safe_yaml
 
 DEFAULT_DATA_DIR = "/var/lib/teleport"
 AUTH_LISTEN = "0.0.0.0:3025"
@@ -54,7 +54,8 @@ class ConfigRefused(ValueError):
 
 
 def summarize(text: str, options: Mapping[str, str]) -> dict[str, Any]:
-    """Reduce a configuration to the secret-free part of the contract's ``config``, plus ``roles_enabled``.
+    """Reduce a configuration to the secret-free part of the contract's ``config``, plus ``roles_enabled`` and, for the
+    preflight rules, ``checked``.
 
     :param options: options of the command line (``roles``, ``diag_addr``, ``pid_file``, ``nodename``,
         ``auth_server``); they win.
@@ -83,6 +84,7 @@ def summarize(text: str, options: Mapping[str, str]) -> dict[str, Any]:
         "proxy_public_addr": _texts(proxy.get("public_addr")),
         "storage": _storage(_section(teleport, "storage"), data_dir),
         "roles_enabled": _roles(top, options.get("roles", "")),
+        "checked": preflight_config.settings(top),
     }
 
 

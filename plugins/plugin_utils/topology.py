@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 
@@ -25,6 +26,13 @@ UNREACHABLE = "unreachable"
 STATES = (RUNNING, STOPPED, UNREACHABLE)
 
 
+class Concern(NamedTuple):
+    """A preflight rule that a host or cluster offends, by its id, and what was found."""
+
+    rule: str
+    found: str
+
+
 @dataclass(frozen=True)
 class Instance:
     """One instance as observed. ``line`` is the place of its release line in the order, None without a version."""
@@ -38,6 +46,7 @@ class Instance:
     edition: str
     state: str
     interrupted: bool = False
+    concerns: tuple[Concern, ...] = ()
 
     @property
     def is_auth(self) -> bool:

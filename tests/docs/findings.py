@@ -17,6 +17,7 @@ from pathlib import Path
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import is_waivable
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import CODES
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.gate import LASTING
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import rules
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "findings.md"
@@ -85,6 +86,9 @@ the plan shows it then as *waived*.
 
 {planner}
 
+Besides these, what a release line no longer takes is found by rules, each with a code of its own: see
+[What is checked](checks.md).
+
 ## Of a host
 
 Found when the host is observed. All but `restart-pending`, which only informs, are blockers.
@@ -144,6 +148,7 @@ def render() -> str:
             (
                 (f"`{code}`", row.severity, "yes" if row.waivable else "–", row.meaning, row.hint)
                 for code, row in CODES.items()
+                if code not in rules()
             ),
         ),
         instance=host,

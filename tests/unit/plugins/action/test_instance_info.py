@@ -35,6 +35,7 @@ def observed(config: str, data_dir: str = "/var/lib/teleport", diag_addr: str | 
         "held": False,
         "unfinished": False,
         "free_bytes": {},
+        "surroundings": {},
         "used": {"data_dir": data_dir, "diag_addr": diag_addr},
         "host_uuid": None,
         "ready": None,

@@ -59,18 +59,25 @@ def view_of(fake: FakeTctl) -> dict[str, Any]:
     [
         ("4.2.12", []),
         ("5.2.5", ["get kube_service"]),
-        ("8.3.12", ["get app_server", "get db_server", "get kube_service"]),
+        ("8.3.12", ["get app_server", "get cluster_auth_preference", "get db_server", "get kube_service"]),
         ("17.7.20", ["inventory list"]),
     ],
 )
 def test_each_version_is_asked_what_it_knows(version: Any, extra: Any) -> None:
-    fake = FakeTctl(version, inventory=[], kube_service=[], app_server=[], db_server=[])
+    fake = FakeTctl(version, inventory=[], kube_service=[], app_server=[], db_server=[], cluster_auth_preference=[])
     view = view_of(fake)
     common = {"status", "get auth_servers", "get proxies", "get nodes", "get remote_cluster", "get trusted_cluster"}
     assert sorted(set(fake.asked) - common) == extra
     assert common <= set(fake.asked)
     assert view["observed_at"] == "2026-11-22T19:00:00Z"
     assert view["unseen"] == []
+
+
+@pytest.mark.parametrize(("factor", "told"), [("off", "off"), ("otp", "otp"), ("", None)])
+def test_the_second_factor_is_told_while_a_later_version_could_refuse_it(factor: str, told: str | None) -> None:
+    preference = [{"kind": "cluster_auth_preference", "spec": {"type": "local", "second_factor": factor}}]
+    fake = FakeTctl("15.5.4", inventory=[], cluster_auth_preference=preference)
+    assert view_of(fake)["auth_preference"] == {"second_factor": told}
 
 
 def test_what_a_version_cannot_list_is_said() -> None:

@@ -57,6 +57,7 @@ def observation(config: str | bytes | None = "", **changes: Any) -> dict[str, An
         "held": False,
         "unfinished": False,
         "free_bytes": {"versions_dir": 1, "data_dir": 1},
+        "surroundings": {"kernel": "6.1.0", "glibc": "2.36", "libraries_missing": [], "legacy_repositories": []},
         "used": {"data_dir": "/var/lib/teleport", "diag_addr": None},
         "host_uuid": None,
         "ready": None,

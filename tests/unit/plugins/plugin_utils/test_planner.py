@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import CODES, SEVERITIES
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import digest_of
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import rules
 from ansible_collections.lockstep.teleport.tests.unit.plugins.plugin_utils.planner_cases import (
     FINDINGS,
     FindingCase,
@@ -38,8 +39,8 @@ def test_stages(case: StageCase) -> None:
 
 def test_every_code_has_a_case() -> None:
     told = {case.expected.split()[1] for case in FINDINGS}
-    # Long plans, and the planner's own defects, have tests of their own.
-    assert set(CODES) - told == {"more-stages-than-one-run", "plan-inconsistent"}
+    # Long plans, the planner's own defects and preflight rules have tests of their own.
+    assert set(CODES) - told == {"more-stages-than-one-run", "plan-inconsistent", *rules()}
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight_config, safe_yaml
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import (
     ConfigRefused,
     services,
@@ -55,6 +56,7 @@ db_service:
 
 def test_everything_that_is_needed_and_nothing_secret() -> None:
     found = summarize(FULL, {})
+    assert found.pop("checked") == preflight_config.settings(safe_yaml.load(FULL))
     assert found == {
         "version": "v2",
         "data_dir": "/srv/teleport",

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The preflight rules: what the rows of ``preflight.yml`` mean, and reading them.
+
+The meaning of the keys stands at the head of that file.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values import line_key
+
+CLUSTER = "cluster"
+
+_BUILT_IN = Path(__file__).with_name("preflight.yml")
+_NUMBER_RE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+Condition = Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. ``first`` and ``last`` are lines, ``last`` None for no end; ``conditions`` pairs of fact and condition.
+
+    A condition takes the value of its fact and returns what it found, nothing when it is not fulfilled.
+    """
+
+    id: str
+    first: str
+    last: str | None
+    services: tuple[str, ...]
+    severity: str
+    conditions: tuple[tuple[str, Condition], ...]
+    message: str
+    cure: str
+    source: str
+
+    def concerns(self, line: str) -> bool:
+        """Whether a hop into *line* brings the trouble."""
+        return line_key(self.first) <= line_key(line) and (self.last is None or line_key(line) <= line_key(self.last))
+
+
+@functools.lru_cache(maxsize=1)
+def rules() -> Mapping[str, Rule]:
+    """Return the rules that come with the collection, by id, in their order."""
+    data = yaml.safe_load(_BUILT_IN.read_text(encoding="utf-8"))
+    return {row["id"]: _rule(row) for row in data["rules"]}
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    return Rule(
+        id=row["id"],
+        first=row["into"]["first"],
+        last=row["into"]["last"],
+        services=tuple(row["services"]),
+        severity=row["severity"],
+        conditions=tuple(_condition(entry) for entry in row["when"]),
+        message=row["message"],
+        cure=row["cure"],
+        source=row["source"],
+    )
+
+
+def _condition(entry: Mapping[str, Any]) -> tuple[str, Condition]:
+    kind, wanted = next((key, value) for key, value in entry.items() if key != "fact")
+    return entry["fact"], _CONDITIONS[kind](wanted)
+
+
+def _any_of(wanted: list[str]) -> Condition:
+    return lambda value: ", ".join(text for text in _texts(value) if text.lower() in wanted)
+
+
+def _lacks(wanted: list[str]) -> Condition:
+    return lambda value: "" if any(text.lower() in wanted for text in _texts(value)) else "none of them"
+
+
+def _absent(_wanted: bool) -> Condition:
+    return lambda value: "" if value else "nothing"
+
+
+def _present(_wanted: bool) -> Condition:
+    return lambda value: ", ".join(_texts(value)) if value else ""
+
+
+def _below(wanted: str) -> Condition:
+    return lambda value: str(value) if value and _number(value) < _number(wanted) else ""
+
+
+def _unlike(wanted: str) -> Condition:
+    pattern = re.compile(wanted)
+    return lambda value: repr(value) if value and not pattern.fullmatch(str(value)) else ""
+
+
+_CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
+    "any_of": _any_of,
+    "lacks": _lacks,
+    "absent": _absent,
+    "present": _present,
+    "below": _below,
+    "unlike": _unlike,
+}
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def _number(value: Any) -> tuple[float, ...]:
+    """The numbers a version starts with; one that starts with none counts as newest, so that nothing is said of it."""
+    match = _NUMBER_RE.match(str(value))
+    return tuple(float(part) for part in match.group().split(".")) if match else (float("inf"),)

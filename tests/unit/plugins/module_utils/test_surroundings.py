@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a host's surroundings is reported, and that values of variables never are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import surroundings
+
+
+def facts(proc: Path, licence: str = "/no/such/licence") -> dict[str, Any]:
+    return surroundings.surroundings(SimpleNamespace(proc=str(proc)), 7, licence)  # type: ignore[arg-type]
+
+
+def test_names_of_variables_are_reported_and_values_are_not(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "environ").write_bytes(b"HTTPS_PROXY=http://user:hunter2@proxy\0no_proxy=*\0HOME=/root\0")
+    found = facts(tmp_path)
+    assert found["environment"] == ["https_proxy", "no_proxy"]
+    assert "hunter2" not in str(found)
+
+
+def test_the_environment_of_no_process_is_unknown(tmp_path: Path) -> None:
+    assert "environment" not in facts(tmp_path)
+
+
+def test_this_machine_has_a_kernel_and_the_libraries(tmp_path: Path) -> None:
+    found = facts(tmp_path)
+    assert found["kernel"][0].isdigit()
+    assert found["libraries_missing"] == []
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "_LIBRARY_FOLDERS", (str(tmp_path),))
+    (tmp_path / "libm.so.6").touch()
+    assert facts(tmp_path)["libraries_missing"] == ["libgcc_s.so.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "legacy"),
+    [
+        ("deb https://deb.releases.teleport.dev/ stable main\n", True),
+        ("[teleport]\nbaseurl=https://rpm.releases.teleport.dev/\n", True),
+        ("# deb https://deb.releases.teleport.dev/ stable main\n", False),
+        ("deb https://apt.releases.teleport.dev/debian bookworm stable/v17\n", False),
+    ],
+)
+def test_only_repositories_in_use_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, legacy: bool
+) -> None:
+    source = tmp_path / "teleport.list"
+    source.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(surroundings, "_REPOSITORIES", (str(tmp_path / "*.list"),))
+    assert facts(tmp_path)["legacy_repositories"] == ([str(source)] if legacy else [])
+
+
+def test_the_licence_is_named_where_there_is_one(tmp_path: Path) -> None:
+    licence = tmp_path / "license.pem"
+    assert facts(tmp_path, str(licence))["licence_found"] is None
+    licence.touch()
+    assert facts(tmp_path, str(licence))["licence_found"] == str(licence)
