@@ -1,92 +1,79 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups of one Auth Service: taken, checked, put back and thinned out.
+"""Backups of one Auth Service: taken, checked and put back.
 
-A backup is one folder ``<directory>/<cluster>/<UTC time>-<version>``. It holds the backend, the process state
-(``proc``, with the last version Teleport recorded there), the files a reinstall would need, and ``manifest.json``.
-A folder of that name is complete: it is written under another name, read back, and renamed as the last step.
+A backup is one folder. It holds the backend, the process state (``proc``, with the last version Teleport recorded
+there), the files a reinstall would need, and ``manifest.json``. It is written under another name, read back, encrypted
+when that is wished for, and renamed as the last step.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import platform
-import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, durable, trees
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, backup_seal, durable, trees
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NO_CHOICE, NONE, Choice, Means
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import (
     open_backend,
     public_storage,
 )
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_files import files_to_save
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_spec import BackupSpec, spec_from_instance
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_store import (
+    EVIDENCE,
+    PARTIAL,
+    Backup,
+    choose_backup,
+    free_name,
+    held,
+    list_backups,
+    opened,
+    plainly,
+    prune_backups,
+    require_room,
+    seal_backups,
+    would_seal,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
+
+#: One door to everything about backups.
+__all__ = (
+    "Backup",
+    "BackupSpec",
+    "Restored",
+    "check",
+    "choose_backup",
+    "is_restored",
+    "list_backups",
+    "preview_restore",
+    "prune_backups",
+    "rehearse_backup",
+    "restore_backup",
+    "seal_backups",
+    "space_needed",
+    "spec_from_instance",
+    "take_backup",
+    "verify_backup",
+    "would_restore",
+    "would_seal",
+)
 
 Clock = Callable[[], float]
 
 PROC_PART = "proc.tar"
 
-_LOCK = ".lock"
-_PARTIAL = ".partial-"
-_EVIDENCE = "failed-"
-
-#: Kept free beyond what the backup itself needs, so that logs and the journal of a running host still have room.
-_SPARE_BYTES = 32 << 20
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class BackupSpec:
-    """Whose backup is meant, and where it lies.
-
-    ``directory`` is the root of all backups on this host, ``cluster`` a name that can be a folder's. ``version`` and
-    ``edition`` are those of the Teleport that wrote the data. ``storage`` is ``teleport.storage`` as
-    :func:`~.backends.registry.open_backend` takes it. Backends that are saved by programs need ``host``; ``choice`` is
-    how the user wants the backend saved, ``program`` Teleport's own.
-    """
-
-    directory: str
-    cluster: str
-    version: str
-    edition: str
-    storage: Mapping[str, Any]
-    data_dir: str
-    config_path: str
-    unit_path: Optional[str] = None
-    host: Optional[Host] = None
-    choice: Choice = NO_CHOICE
-    program: str = "teleport"
-
-    @property
-    def means(self) -> Means:
-        """What the backend may use of this host."""
-        return Means(self.host, self.config_path, self.program, self.cluster, self.version, self.choice)
-
-    @property
-    def home(self) -> str:
-        """The folder that holds all backups of the cluster."""
-        return os.path.join(self.directory, self.cluster)
-
-    @property
-    def proc(self) -> str:
-        """The folder in which an Auth Service keeps its own identity and the last version it ran."""
-        return os.path.join(self.data_dir, "proc")
-
-
-class Backup(NamedTuple):
-    """A backup that was just verified: its folder and its manifest (JSON-safe, no secret)."""
-
-    path: str
-    manifest: Dict[str, Any]
+#: What ``tctl`` prints of a cluster: a help for reading, and for a reinstall.
+RESOURCES_PART = "tctl-get-all.yaml"
 
 
 class Restored(NamedTuple):
@@ -97,44 +84,14 @@ class Restored(NamedTuple):
     manifest: Dict[str, Any]
 
 
-def spec_from_instance(
-    instance: Mapping[str, Any],
-    directory: str,
-    cluster: Optional[str] = None,
-    version: Optional[str] = None,
-    host: Optional[Host] = None,
-    choice: Choice = NO_CHOICE,
-) -> BackupSpec:
-    """Build the spec from what ``instance_info`` returned. Raises :class:`BackupError` when something is missing.
-
-    *version* is what wrote the data as far as is known now; an observation from before an upgrade names an older one.
-    *host* runs the programs that some backends are saved by; *choice* is how the user wants the backend saved.
-    """
-    config = instance["config"]
-    name = cluster or instance.get("cluster") or config.get("cluster_name") or "main"
-    if not _FILE_NAME.fullmatch(str(name)):
-        raise BackupError(f"cluster {name!r} cannot name a folder; allowed are letters, digits, '.', '_' and '-'.")
-    if not os.path.isabs(directory):
-        raise BackupError(f"backup directory {directory!r} is not an absolute path.")
-    return BackupSpec(
-        directory=directory,
-        cluster=str(name),
-        version=str(version or instance.get("running_version") or instance.get("version") or "unknown"),
-        edition=str(instance.get("edition") or "community"),
-        storage=config.get("storage") or {},
-        data_dir=str(config.get("data_dir") or "/var/lib/teleport"),
-        config_path=str(config["path"]),
-        unit_path=(instance.get("unit") or {}).get("fragment_path"),
-        host=host,
-        choice=choice,
-        program=os.path.join(str(instance.get("bin_dir") or ""), "teleport"),
-    )
-
-
 def take_backup(
-    spec: BackupSpec, serving: bool = False, now: Clock = time.time, extra: Optional[Mapping[str, bytes]] = None
+    spec: BackupSpec,
+    serving: bool = False,
+    now: Clock = time.time,
+    extra: Optional[Mapping[str, bytes]] = None,
+    cipher: Optional[Cipher] = None,
 ) -> Backup:
-    """Take a backup, read it back, and return it.
+    """Take a backup, read it back, and return it; with *cipher*, encrypted.
 
     Without *serving* the Auth Service must be stopped, and no process may hold the database open. *extra* are further
     files by name, kept as they are. Nothing old is removed: call :func:`prune_backups` when time does not matter.
@@ -142,9 +99,11 @@ def take_backup(
     """
     if serving:
         _require_online(spec)
-    with _held(spec) as home:
-        partial, manifest = _write(spec, serving, now, extra or {})
-        path = _free_name(os.path.join(home, _stem(spec, manifest["created"])))
+    with held(spec.home) as home:
+        partial, manifest = _write(spec, serving, now, extra or {}, cipher)
+        path = free_name(os.path.join(home, _stem(spec, manifest["created"])))
+        if cipher:
+            path = backup_seal.sealed_path(path, cipher)
         os.rename(partial, path)
         durable.sync_folder(home)
     return Backup(path, manifest)
@@ -154,101 +113,82 @@ def check(spec: BackupSpec, serving: bool) -> None:
     """Raise :class:`BackupError` for what can be known to stop a backup without writing anything."""
     if serving:
         _require_online(spec)
-    with _plainly():
+    with plainly():
         _require_space(spec)
 
 
-def rehearse_backup(spec: BackupSpec, serving: bool = True, now: Clock = time.time) -> Dict[str, Any]:
+def rehearse_backup(
+    spec: BackupSpec,
+    serving: bool = True,
+    now: Clock = time.time,
+    extra: Optional[Mapping[str, bytes]] = None,
+    cipher: Optional[Cipher] = None,
+) -> Dict[str, Any]:
     """Do all that :func:`take_backup` does, throw the result away, and return its manifest.
 
-    Proves that the backend answers and is sound, that there is room and that what is written reads back, while
-    nothing is at stake yet.
+    Proves that the backend answers and is sound, that there is room, that what is written reads back, and can be
+    encrypted, while nothing is at stake yet.
     """
-    with _held(spec):
-        partial, manifest = _write(spec, serving, now, {})
+    with held(spec.home):
+        partial, manifest = _write(spec, serving, now, extra or {}, cipher)
         shutil.rmtree(partial)
     return manifest
 
 
-def verify_backup(path: str, cluster: Optional[str] = None, means: Means = NONE) -> Backup:
+def verify_backup(
+    path: str, cluster: Optional[str] = None, means: Means = NONE, cipher: Optional[Cipher] = None
+) -> Backup:
     """Return the backup in *path* after reading all of it; raise :class:`BackupError` with the reason otherwise.
 
     *cluster*, when given, is the only cluster whose backup is accepted. *means* is what to read it
-    with.
+    with. Of a sealed backup all that can be read without *cipher*, which has the private key, is that nothing changed.
     """
-    with _plainly():
+    with plainly():
         manifest = backup_manifest.read(path, cluster)
-        _prove(path, manifest, _backend_of(manifest, means))
+        if not backup_seal.is_sealed(manifest):
+            _prove(path, manifest, _backend_of(manifest, means))
+        elif cipher is None:
+            backup_manifest.check_parts(path, manifest)
+        else:
+            with held(os.path.dirname(path)) as home, opened(home, path, manifest, cipher) as plain:
+                _prove(plain.path, plain.manifest, _backend_of(manifest, means))
     return Backup(path, manifest)
 
 
-def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time) -> Restored:
+def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time, cipher: Optional[Cipher] = None) -> Restored:
     """Make backend and process state what they were when the backup in *path* was taken.
 
     The Auth Service must be stopped. What is found before goes into ``failed-<UTC time>`` beside the backups. Killed
     at any point, a second call finishes the work. Changes nothing, and says so, when
-    the state is the saved one already. Raises :class:`BackupError`.
+    the state is the saved one already. A sealed backup needs the *cipher* with its private key. Raises
+    :class:`BackupError`.
     """
-    backup = would_restore(path, spec)
-    # What lies there now may be neither version's; where it lies, the version of the backup says.
-    spec = replace(spec, version=backup.manifest["version"])
-    with _held(spec):
-        if _compare(backup, spec):
+    with _verified(path, spec, cipher) as (backup, was):
+        if _compare(backup, was):
             return Restored(False, None, backup.manifest)
-        evidence = _restore(backup, spec, now)
-        if _compare(backup, spec) is False:
+        evidence = _restore(backup, was, path, now)
+        if _compare(backup, was) is False:
             raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it and try again.")
     return Restored(True, evidence, backup.manifest)
+
+
+def preview_restore(path: str, spec: BackupSpec, cipher: Optional[Cipher] = None) -> Restored:
+    """Return what :func:`restore_backup` would, changing nothing; raises as that would."""
+    with _verified(path, spec, cipher) as (backup, was):
+        return Restored(not _compare(backup, was), None, backup.manifest)
 
 
 def would_restore(path: str, spec: BackupSpec) -> Backup:
     """Return the verified backup in *path* when :func:`restore_backup` would take it; raises as that would."""
     backup = verify_backup(path, spec.cluster, spec.means)
-    with _plainly():
+    with plainly():
         _backend_for(backup.manifest, spec).close()
     return backup
 
 
 def is_restored(backup: Backup, spec: BackupSpec) -> bool:
-    """Return whether backend and process state are known to be exactly those of *backup*."""
+    """Return whether backend and process state are known to be exactly those of *backup*, which is not sealed."""
     return bool(_compare(backup, spec))
-
-
-def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
-    """Return the newest backup of the cluster, of Teleport *version* when given. Raises :class:`BackupError`."""
-    backups = list_backups(spec.directory, spec.cluster)
-    for backup in backups:
-        if version in (None, backup.manifest["version"]):
-            return backup.path
-    there = ", ".join(sorted({backup.manifest["version"] for backup in backups})) or "none at all"
-    wanted = f" of version {version}" if version else ""
-    raise BackupError(
-        f"{spec.home}: holds no backup{wanted}; there are those of {there}. Name another path or version."
-    )
-
-
-def list_backups(directory: str, cluster: str) -> List[Backup]:
-    """Return all complete backups of *cluster*, newest first, judged by their manifests alone."""
-    home = os.path.join(directory, cluster)
-    found = []
-    for name in sorted(os.listdir(home) if os.path.isdir(home) else [], reverse=True):
-        path = os.path.join(home, name)
-        if not name.startswith((".", _EVIDENCE)):
-            with contextlib.suppress(BackupError):
-                found.append(Backup(path, backup_manifest.read(path, cluster)))
-    return found
-
-
-def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
-    """Remove all but the newest *keep* backups of the cluster (0 keeps all) and return the folders removed.
-
-    Evidence of failures and folders of other origin are never touched.
-    """
-    surplus = list_backups(spec.directory, spec.cluster)[keep:] if keep > 0 else []
-    with _plainly():
-        for backup in surplus:
-            durable.remove_folder(backup.path)
-    return [backup.path for backup in surplus]
 
 
 def space_needed(spec: BackupSpec) -> int:
@@ -256,36 +196,27 @@ def space_needed(spec: BackupSpec) -> int:
     with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version, spec.means)) as backend:
         of_backend = backend.size_bytes()
     others = files_to_save(spec.config_path, spec.unit_path, spec.data_dir)
-    return of_backend + trees.size_of(spec.proc) + sum(map(os.path.getsize, others)) + _SPARE_BYTES
+    return of_backend + trees.size_of(spec.proc) + sum(map(os.path.getsize, others))
 
 
 @contextlib.contextmanager
-def _plainly() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or "backup"
-        raise BackupError(
-            f"{where}: {error.strerror or error}. Check the path, its permissions and free space."
-        ) from error
+def _verified(path: str, spec: BackupSpec, cipher: Optional[Cipher]) -> Iterator[Tuple[Backup, BackupSpec]]:
+    """Give the verified plain form of a backup that can be restored here, and the spec of its own time."""
+    with plainly():
+        manifest = backup_manifest.read(path, spec.cluster)
+    with held(spec.home) as home, opened(home, path, manifest, cipher) as backup:
+        _prove(backup.path, backup.manifest, _backend_of(manifest, spec.means))
+        _backend_for(manifest, spec).close()
+        # What lies there now may be neither version's; where it lies, the version of the backup says.
+        yield backup, replace(spec, version=manifest["version"])
 
 
-@contextlib.contextmanager
-def _held(spec: BackupSpec) -> Iterator[str]:
-    with _plainly():
-        durable.private_folder(spec.home)
-        try:
-            with durable.exclusive(os.path.join(spec.home, _LOCK)):
-                yield spec.home
-        except BlockingIOError as error:
-            raise BackupError(f"{spec.home}: another backup or restore is at work. Wait until it ends.") from error
-
-
-def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, bytes]) -> Tuple[str, Dict[str, Any]]:
-    _clear_leftovers(spec.home)
-    _require_space(spec)
+def _write(
+    spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, bytes], cipher: Optional[Cipher]
+) -> Tuple[str, Dict[str, Any]]:
+    _require_space(spec, copies=2 if cipher else 1)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now()))
-    partial = os.path.join(spec.home, _PARTIAL + _stem(spec, created))
+    partial = os.path.join(spec.home, PARTIAL + _stem(spec, created))
     durable.private_folder(partial)
     try:
         with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version, spec.means)) as backend:
@@ -293,10 +224,21 @@ def _write(spec: BackupSpec, serving: bool, now: Clock, extra: Mapping[str, byte
             others = [*_save_proc(spec, partial, serving), *_save_files(spec, partial), *_save_extra(partial, extra)]
             manifest = backup_manifest.write(partial, _manifest(spec, created, serving, backend, saved, others))
             _prove(partial, manifest, backend, durable.sync_tree)
+        return (partial, manifest) if cipher is None else _sealed(partial, manifest, cipher)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return partial, manifest
+
+
+def _sealed(partial: str, manifest: Mapping[str, Any], cipher: Cipher) -> Tuple[str, Dict[str, Any]]:
+    target = backup_seal.sealed_path(partial, cipher)
+    try:
+        sealed = backup_seal.seal(partial, manifest, target, cipher)
+        shutil.rmtree(partial)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return target, sealed
 
 
 def _require_online(spec: BackupSpec) -> None:
@@ -327,13 +269,14 @@ def _manifest(
     return {
         "cluster": spec.cluster,
         "version": spec.version,
+        "line": _line(spec.version),
         "edition": spec.edition,
         "created": created,
         "consistency": backup_manifest.ONLINE if serving else backup_manifest.STOPPED,
         "host": platform.node(),
         "host_uuid": _host_uuid(spec),
         "backend": {**entry, "storage": public_storage(spec.storage), "data_dir": spec.data_dir},
-        "tools": {"python": platform.python_version()},
+        "tools": {"python": platform.python_version(), "teleport": spec.version, **backend.tools()},
         "parts": [part.as_dict() for part in (*saved.parts, *others)],
     }
 
@@ -362,10 +305,10 @@ def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
     return backend
 
 
-def _restore(backup: Backup, spec: BackupSpec, now: Clock) -> str:
+def _restore(backup: Backup, spec: BackupSpec, path: str, now: Clock) -> str:
     parts = backup_manifest.parts(backup.manifest)
     with contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
-        evidence = _evidence(backup.path, spec, backend, now)
+        evidence = _evidence(path, spec, backend, now)
         backend.restore(backup.path, backup.manifest["backend"], parts)
     if PROC_PART in parts:
         trees.unpack(os.path.join(backup.path, PROC_PART), spec.proc, parts[PROC_PART])
@@ -377,9 +320,8 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     """Keep the state found; also what a killed restore left is kept, because a start may have changed it since."""
     _require_space(spec)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
-    folder = _free_name(os.path.join(spec.home, _EVIDENCE + stamp))
-    partial = os.path.join(spec.home, _PARTIAL + os.path.basename(folder))
-    _clear_leftovers(spec.home)
+    folder = free_name(os.path.join(spec.home, EVIDENCE + stamp))
+    partial = os.path.join(spec.home, PARTIAL + os.path.basename(folder))
     durable.private_folder(partial)
     backend.preserve(partial)
     trees.copy_tree(spec.proc, os.path.join(partial, "proc"))
@@ -392,7 +334,7 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
 
 def _compare(backup: Backup, spec: BackupSpec) -> Optional[bool]:
     saved, parts = backup.manifest["backend"], backup_manifest.parts(backup.manifest)
-    with _plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+    with plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
         if not _proc_matches(backup.path, spec, parts.get(PROC_PART)):
             return False
         return backend.matches(backup.path, saved, parts)
@@ -449,26 +391,16 @@ def _host_uuid(spec: BackupSpec) -> Optional[str]:
         return None
 
 
-def _require_space(spec: BackupSpec) -> None:
-    needed, free = space_needed(spec), durable.free_bytes(spec.home)
-    if free < needed:
-        raise BackupError(
-            f"{spec.directory}: {free >> 20} MiB are free, a backup needs {needed >> 20} MiB. "
-            "Make room there or name another directory."
-        )
-
-
-def _clear_leftovers(home: str) -> None:
-    """Remove what killed runs left; the caller holds the lock, so nobody is still writing there."""
-    for name in os.listdir(home):
-        if name.startswith((_PARTIAL, ".removed-")):
-            shutil.rmtree(os.path.join(home, name), ignore_errors=True)
+def _require_space(spec: BackupSpec, copies: int = 1) -> None:
+    require_room(spec.home, copies * space_needed(spec))
 
 
 def _stem(spec: BackupSpec, created: str) -> str:
     return f"{created.replace('-', '').replace(':', '')}-{spec.version}"
 
 
-def _free_name(path: str) -> str:
-    numbered = (f"{path}.{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([path], numbered) if not os.path.lexists(name))
+def _line(version: str) -> Optional[str]:
+    try:
+        return Version.parse(version).line
+    except VersionError:
+        return None

@@ -43,6 +43,7 @@ def read(folder: str, cluster: Optional[str] = None) -> Dict[str, Any]:
         raise BackupError(f"{path}: was changed after the backup was taken. Use another backup.")
     if cluster is not None and manifest["cluster"] != cluster:
         raise BackupError(f"{folder}: is a backup of cluster {manifest['cluster']!r}, not of {cluster!r}.")
+    _check_names(path, manifest)
     return manifest
 
 
@@ -51,14 +52,29 @@ def parts(manifest: Mapping[str, Any]) -> Dict[str, Part]:
     return {entry["name"]: Part(**entry) for entry in manifest["parts"]}
 
 
+def stored_parts(manifest: Mapping[str, Any]) -> Dict[str, Part]:
+    """Return what lies in the folder, by name: the parts, or their encrypted forms, which have the part as source."""
+    sealed = manifest.get("sealed")
+    return {entry["name"]: Part(**entry) for entry in sealed["parts"]} if sealed else parts(manifest)
+
+
 def check_parts(folder: str, manifest: Mapping[str, Any]) -> None:
-    """Read every part back and raise :class:`BackupError` for the first that is not what was saved."""
-    listed = parts(manifest)
+    """Read every file back and raise :class:`BackupError` for the first that is not what was saved."""
+    listed = stored_parts(manifest)
     extra = sorted(set(_files(folder)) - set(listed) - {NAME})
     if extra:
         raise BackupError(f"{folder}: holds {extra[0]!r}, which the manifest does not list. Use another backup.")
     for part in listed.values():
         _check_part(os.path.join(folder, part.name), part)
+
+
+def _check_names(path: str, manifest: Mapping[str, Any]) -> None:
+    """A part lies in the folder of its backup, whatever a manifest says that came from elsewhere."""
+    sealed = (manifest.get("sealed") or {}).get("parts") or []
+    names = [str(entry["name"]) for entry in (*manifest["parts"], *sealed)] + [str(entry["source"]) for entry in sealed]
+    bad = [name for name in names if os.path.isabs(name) or ".." in name.split("/") or not name]
+    if bad:
+        raise BackupError(f"{path}: lists the part {bad[0]!r}, which lies outside the backup. Use another backup.")
 
 
 def _check_part(path: str, part: Part) -> None:

@@ -139,6 +139,10 @@ class EtcdBackend(Backend):
         for batch in batches(KeyValue(entry.key, entry.value, leases.get(entry.lease, 0)) for entry in alive):
             self._client.put(batch)
 
+    def tools(self) -> Dict[str, str]:
+        """Return the version of the server that was asked."""
+        return {"etcd": self._client.version}
+
     def close(self) -> None:
         """Close the connections to etcd."""
         self._client.close()
@@ -160,7 +164,7 @@ class EtcdBackend(Backend):
             )
         copied = durable.hash_file(path)
         part = Part(PART, copied.size, copied.sha256, self.location, durable.PRIVATE_FILE, os.getuid(), os.getgid())
-        return Saved([part], counts, {"revision": revision, "etcd": self._client.version})
+        return Saved([part], counts, {"revision": revision})
 
     def _revision(self) -> int:
         return self._client.revision(self._start)

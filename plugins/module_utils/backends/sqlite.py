@@ -55,7 +55,7 @@ class SqliteBackend(Backend):
         copied = self._save_online(target) if serving else self._save_stopped(target)
         found = os.stat(self.location)
         part = Part(PART, copied.size, copied.sha256, self.location, found.st_mode & 0o777, found.st_uid, found.st_gid)
-        return Saved([part], _counts(target), {"sqlite": sqlite3.sqlite_version})
+        return Saved([part], _counts(target), {})
 
     def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
         """Let SQLite check every page and index of the copy, and count its rows again."""
@@ -101,6 +101,10 @@ class SqliteBackend(Backend):
         durable.sync_folder(home)
         os.rename(staged, self.location)
         durable.sync_folder(home)
+
+    def tools(self) -> Dict[str, str]:
+        """Return the version of the library."""
+        return {"sqlite": sqlite3.sqlite_version}
 
     def _files(self) -> List[str]:
         return [self.location, *(self.location + suffix for suffix in _SIDE_FILES)]

@@ -141,7 +141,7 @@ def test_too_little_space_is_said_before_anything_is_written(
     spec: backup.BackupSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durable, "free_bytes", lambda _path: 5 << 20)
-    with pytest.raises(BackupError, match=rf"{spec.directory}: 5 MiB are free, a backup needs \d+ MiB"):
+    with pytest.raises(BackupError, match=rf"{spec.home}: 5 MiB are free, \d+ MiB"):
         backup.take_backup(spec)
     assert names(spec) == []
 
