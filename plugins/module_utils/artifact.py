@@ -9,23 +9,39 @@ beside it, ``<the same>.sha256`` with ``<hex>  <file name>`` in it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
-from typing import Any, Callable, NamedTuple
+import time
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Tuple
 from urllib.error import HTTPError
+from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import deadline
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, FIPS
 
-#: Takes a URL and the keywords ``method`` and ``timeout``; returns an open answer or raises ``OSError``.
+#: Takes a URL and the keywords ``method``, ``timeout``, ``follow_redirects`` and ``decompress``; returns an open answer
+#: or raises ``OSError``.
 Opener = Callable[..., Any]
 
+#: The largest release has some 250 MB; what sends more is none.
+MOST_BYTES = 2 << 30
+#: Seconds to wait for the next byte, and for the whole head of an answer.
 _SECONDS = 30
+_HEAD_SECONDS = 90
+#: Bytes per second that a download has to reach on average once it has had its first seconds.
+SLOWEST = 16 << 10
+PATIENCE = 60.0
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 20
 _LARGEST_CHECKSUM_FILE = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
-_SHA256_RE = re.compile(r"\A\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*\Z")
+_SHA256_RE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*")
+_LENGTH_RE = re.compile(r"[0-9]{1,15}")
 _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _NOT_FOUND = 404
 
@@ -50,7 +66,7 @@ def parse_checksum(text: str, name: str) -> str:
 
     :raises ValueError: when it is something else (a web page, say), or for another file.
     """
-    match = _SHA256_RE.match(text)
+    match = _SHA256_RE.fullmatch(text)
     if match is None:
         raise ValueError(f"it holds no single SHA-256 but starts with {text.strip()[:60]!r}")
     if match.group(2) and os.path.basename(match.group(2)) != name:
@@ -66,28 +82,49 @@ def find(opener: Opener, base_url: str, name: str, checksum: str = "") -> Offer:
     """
     url = "{}/{}".format(base_url.rstrip("/"), name)
     with _opened(opener, url, "HEAD") as answer:
-        length = str(answer.headers.get("Content-Length") or "")
+        size = parse_length(answer.headers.get("Content-Length"))
+    if size > MOST_BYTES:
+        raise HostError(
+            f"{_shown(url)}: the server announces {size} bytes, allowed are {MOST_BYTES}. Check artifact_url."
+        )
     if checksum:
-        return Offer(url, checksum.lower(), int(length) if length.isdigit() else 0)
+        return Offer(url, checksum.lower(), size)
     try:
-        with _opened(opener, url + ".sha256", "GET") as answer:
-            text = answer.read(_LARGEST_CHECKSUM_FILE).decode("utf-8", "replace")
-        return Offer(url, parse_checksum(text, name), int(length) if length.isdigit() else 0)
+        return Offer(url, parse_checksum(_small_text(opener, url + ".sha256"), name), size)
     except ValueError as problem:
         raise HostError(
             f"{_shown(url)}.sha256 is no checksum file: {problem}. Put '<sha256>  {name}' there, or set checksum."
         ) from None
 
 
-def download(opener: Opener, offer: Offer, target: str) -> None:
+def _small_text(opener: Opener, url: str) -> str:
+    found = b""
+    with _opened(opener, url, "GET") as answer, deadline.within(_HEAD_SECONDS, "the answer"):
+        for piece in _pieces(answer, url):
+            found += piece
+            if len(found) > _LARGEST_CHECKSUM_FILE:
+                break
+    return found[:_LARGEST_CHECKSUM_FILE].decode("utf-8", "replace")
+
+
+def parse_length(text: object) -> int:
+    """Read a ``Content-Length``: bytes; 0 when there is none, or something else stands there."""
+    found = str(text or "").strip()
+    return int(found) if _LENGTH_RE.fullmatch(found) else 0
+
+
+def download(
+    opener: Opener, offer: Offer, target: str, most: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
+) -> None:
     """Fetch an artefact into the new file *target* and check it against its SHA-256.
 
+    :param most: bytes to take at most: more than the disk can bear must not be written before the checksum is known.
     :raises HostError: when it cannot be fetched, or is not what its checksum says; *target* may then exist in part.
     """
     digest = hashlib.sha256()
     start = b""
     with _opened(opener, offer.url, "GET") as answer, open(target, "xb") as file:
-        for chunk in _chunks(answer, offer.url):
+        for chunk in _chunks(answer, offer.url, most, clock):
             start = start or chunk[:64]
             digest.update(chunk)
             file.write(chunk)
@@ -119,25 +156,121 @@ def check(where: str, start: bytes, found: str, wanted: str) -> None:
     )
 
 
-def _chunks(answer: Any, url: str) -> Any:
+def _chunks(answer: Any, url: str, most: int, clock: Callable[[], float]) -> Iterator[bytes]:
+    began = clock()
+    total = 0
+    for chunk in _pieces(answer, url):
+        total += len(chunk)
+        seconds = clock() - began
+        if total > most:
+            raise HostError(f"{_shown(url)}: the server sends more than the {most} bytes there is room for. Stopped.")
+        if seconds > PATIENCE and total < SLOWEST * seconds:
+            raise HostError(
+                f"{_shown(url)}: {total} bytes came in {seconds:.0f} s, fewer than {SLOWEST} a second. Stopped; mend "
+                "the connection, or put the artefact on the controller and name that directory in artifact_url."
+            )
+        yield chunk
+
+
+def _pieces(answer: Any, url: str) -> Iterator[bytes]:
+    # As it comes, where the answer can: a full chunk of a slow server would take for ever to come together.
+    read = getattr(answer, "read1", answer.read)
     try:
-        yield from iter(lambda: answer.read(_CHUNK), b"")
-    except Exception as problem:  # noqa: BLE001 - http.client raises what is no OSError when a connection breaks
-        raise HostError(f"{_shown(url)}: the connection broke: {problem}. Run again.") from None
+        yield from iter(lambda: read(_CHUNK), b"")
+    except Exception as problem:
+        # http.client raises what is no OSError when a connection breaks.
+        if isinstance(problem, HostError):
+            raise
+        raise _broken(url, problem) from None
+
+
+def _broken(url: str, problem: Exception) -> HostError:
+    return HostError(f"{_shown(url)}: the connection broke: {problem}. Run again.")
 
 
 def _opened(opener: Opener, url: str, method: str) -> Any:
+    """Ask for *url*, going where the server points to, but never from https to anything else.
+
+    Redirects are followed here and not by the library, which goes from https to http without a word.
+    """
+    for _redirect in range(_MOST_REDIRECTS + 1):
+        answer, place = _asked(opener, url, method)
+        if answer is not None:
+            return answer
+        if urlsplit(place).scheme not in _allowed_schemes(url):
+            raise HostError(
+                f"{_shown(url)}: the server points to {_shown(place)[:200]}, which is not protected as {_scheme(url)} "
+                "is. Not followed. Name the place itself in artifact_url if it is right."
+            )
+        url = place
+    raise HostError(f"{_shown(url)}: the server points on more than {_MOST_REDIRECTS} times. Check artifact_url.")
+
+
+def _allowed_schemes(url: str) -> Tuple[str, ...]:
+    return ("https",) if _scheme(url) == "https" else ("http", "https")
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme
+
+
+def _asked(opener: Opener, url: str, method: str) -> Tuple[Any, str]:
+    """Return the answer, or None and where the server points to."""
+    options = {"timeout": _SECONDS, "follow_redirects": "none", "decompress": False}
     try:
-        return opener(url, method=method, timeout=_SECONDS)
+        with deadline.within(_HEAD_SECONDS, "the answer"):
+            return opener(url, method=method, **options), ""
     except HTTPError as problem:
+        place = problem.headers.get("Location") if problem.headers else None
+        if problem.code in _REDIRECTS and place:
+            return None, _joined(url, place)
         hint = (
             "Check the version, the edition and artifact_url." if problem.code == _NOT_FOUND else "Check artifact_url."
         )
         raise HostError(f"{_shown(url)}: the server answers {problem.code} {problem.reason}. {hint}") from None
-    except (OSError, ValueError) as problem:
+    except Exception as problem:  # noqa: BLE001 - http.client and TLS raise what is no OSError
         raise HostError(f"{_shown(url)}: cannot be fetched: {problem}. Check artifact_url.") from None
 
 
+def _joined(url: str, place: str) -> str:
+    try:
+        joined = urljoin(url, place)
+        urlsplit(joined)
+    except ValueError:
+        raise HostError(f"{_shown(url)}: the server points to {place[:200]!r}, which is no URL.") from None
+    # The library takes what stands before an @ for a login; where a server points to, that is none of ours.
+    return _USERINFO_RE.sub("", joined)
+
+
+def with_authority(opener: Opener, ca_path: str) -> Opener:
+    """Return an opener that trusts the certificate authorities in the file *ca_path* and no others."""
+    return functools.partial(opener, ca_path=ca_path)
+
+
+def pinned(checksums: Mapping[str, Any], name: str, version: str, architecture: str) -> str:
+    """Return the SHA-256 that is pinned for an artefact: by its file name, or by version and architecture.
+
+    :param checksums: ``{"teleport-v…-bin.tar.gz": "<hex>"}`` or ``{"17.7.20": {"amd64": "<hex>"}}``, also mixed; empty
+        when nothing is pinned.
+    :returns: the digest; empty when *checksums* is empty.
+    :raises ValueError: when *checksums* has none for this artefact, or one that is no SHA-256. What is not pinned by a
+        list of pins must not pass for pinned.
+    """
+    if not checksums:
+        return ""
+    by_version = checksums.get(version) or checksums.get("v" + version)
+    by_architecture = by_version.get(architecture) if isinstance(by_version, Mapping) else None
+    found = checksums.get(name) or by_architecture
+    if found is None:
+        raise ValueError(
+            f"no digest is pinned for {name}; add it by this name, or as {{'{version}': {{{architecture}: …}}}}"
+        )
+    digest = _SHA256_RE.fullmatch(str(found))
+    if digest is None or digest.group(2):
+        raise ValueError(f"the digest pinned for {name} is {str(found)[:80]!r}; allowed are 64 hexadecimal digits")
+    return digest.group(1).lower()
+
+
 def _shown(url: str) -> str:
-    """A URL without the password that may stand in it."""
-    return _USERINFO_RE.sub("", url)
+    """A URL without the password that may stand in it, fit for a terminal."""
+    return printable(_USERINFO_RE.sub("", url))

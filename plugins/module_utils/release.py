@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import archive, artifact, durable, installation, process
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, Host, HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, FIPS, Version
 
 #: First version with ``teleport configure --test`` (measured: 6.2 does not know the flag, 7.3 does).
 _FIRST_WITH_TEST = Version.parse("7.0.0")
@@ -57,8 +57,14 @@ class Release:
 
 
 def is_present(layout: installation.Layout, release: Release) -> bool:
-    """Whether the release is complete on the host; looks at sizes, does not read it."""
-    return installation.manifest(layout.folder(release.folder)) is not None
+    """Whether the release is complete on the host, and the one asked for; looks at sizes, does not read it."""
+    found = installation.manifest(layout.folder(release.folder))
+    return found is not None and _is_the_pinned_one(found, release)
+
+
+def _is_the_pinned_one(found: Dict[str, Any], release: Release) -> bool:
+    """Whether a version folder came from the tarball with the wanted digest. One that was adopted came from none."""
+    return not release.checksum or found.get("sha256") in (None, release.checksum.lower())
 
 
 def check_available(layout: installation.Layout, release: Release, opener: artifact.Opener, extra_bytes: int) -> None:
@@ -92,7 +98,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
     :raises HostError: when it cannot be had or is not what it should be; no version folder is left behind then.
     """
     folder = layout.folder(release.folder)
-    if not installation.damaged(folder):
+    if is_present(layout, release) and not installation.damaged(folder):
         return False
     with _cleaned(layout):
         tarball = release.file or _fetch(layout, release, opener)
@@ -100,7 +106,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
             artifact.check_file(release.file, release.checksum)
             check_space(layout, os.path.getsize(release.file) * _UNPACKED_PER_PACKED)
         fresh = os.path.join(layout.versions_dir, ".unpack-" + release.folder)
-        archive.unpack(tarball, fresh)
+        archive.unpack(tarball, fresh, _room(layout))
         _check_content(host, fresh, release)
         facts = {"version": release.version, "edition": release.edition, "source": release.artifact}
         publish(layout, fresh, release.folder, {**facts, "sha256": durable.hash_file(tarball).sha256})
@@ -122,8 +128,13 @@ def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opene
     offer = artifact.find(opener, release.base_url, release.artifact, release.checksum)
     check_space(layout, (offer.size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED)
     target = os.path.join(layout.versions_dir, ".fetch-" + release.artifact)
-    artifact.download(opener, offer, target)
+    artifact.download(opener, offer, target, min(artifact.MOST_BYTES, _room(layout)))
     return target
+
+
+def _room(layout: installation.Layout) -> int:
+    """Bytes that may be written before what is written is known to be right; an instance on the same disk goes on."""
+    return max(0, durable.free_bytes(layout.versions_dir) - _SPARE_BYTES)
 
 
 def clean(layout: installation.Layout) -> None:
@@ -186,7 +197,10 @@ def check_program(host: Host, path: str, release: Release) -> None:
     if answer.output is None:
         raise HostError(f"{release.artifact}: {answer.error}. Nothing was installed.")
     found = answer.output
-    same_edition = (found.edition == COMMUNITY) == (release.edition == COMMUNITY)
+    # Not every FIPS build says that it is one, but one that does is no plain one.
+    same_edition = (found.edition == COMMUNITY) == (release.edition == COMMUNITY) and (
+        found.edition != FIPS or release.edition == FIPS
+    )
     if str(found.release) != release.version or not same_edition:
         raise HostError(
             f"{release.artifact}: its teleport is {found.release} ({found.edition}), wanted is {release.version} "
