@@ -8,11 +8,11 @@
 
 failed=0
 mapfile -t imported < <(cd "$root" && git ls-files --cached --others --exclude-standard 'plugins/*.py' 'tests/*.py' |
-  grep -Ev '^tests/(tools|double|lab)/')
+  grep -Ev '^tests/(tools|double|lab|kill)/')
 (cd "$collections" && mypy --config-file "$root/pyproject.toml" "${imported[@]/#/$inside/}") || failed=1
 # The double's tests, and the lab, take modules from beside them.
 export MYPYPATH=$root/tests/double/tests:$root/tests/double
-for program in tools double lab; do
+for program in tools double lab kill; do
   mapfile -t files < <(cd "$root/tests" && git ls-files --cached --others --exclude-standard "$program/*.py")
   [ "${#files[@]}" -gt 0 ] || continue
   (cd "$root/tests/$program" && mypy --config-file "$root/pyproject.toml" "${files[@]#"$program/"}") || failed=1
