@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,10 +45,13 @@ class ActionModule(ActionBase):
         return result
 
     def _observe(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        asked_at = time.time()
         with self._nothing_logged():
             answer: dict[str, Any] = self._execute_module(
                 module_name=_MODULE, module_args=arguments, task_vars=variables
             )
+        if "observed" in answer:
+            answer["observed"]["clock_off"] = instance.clock_off(answer["observed"]["wall"], asked_at, time.time())
         return answer
 
     @contextmanager

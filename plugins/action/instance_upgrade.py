@@ -16,7 +16,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
@@ -29,6 +30,10 @@ _NEVER_CONNECTED_RE = re.compile(
     r"connect to host|Could not resolve|Permission denied|Host key verification failed|Invalid/incorrect password"
 )
 _SECONDS_BETWEEN = 3.0
+#: Answers in a row that know of no upgrade, before that is believed: one may fall between its end and its result.
+_IDLE_ANSWERS = 2
+#: Seconds that a backup, and putting it back, may add.
+_BACKUP_SECONDS = 4 * 3600.0
 
 
 class ActionModule(ActionBase):
@@ -45,9 +50,12 @@ class ActionModule(ActionBase):
         local = self._local_artifact(arguments)
         if self._task.check_mode and local:
             arguments.update(self._describe(local, arguments))
-        answer = self._execute(arguments, variables)
-        if answer.pop("artifact_required", False):
-            answer = self._bring_and_execute(local, arguments, variables)
+        try:
+            answer = self._execute(arguments, variables)
+            if answer.pop("artifact_required", False):
+                answer = self._bring_and_execute(local, arguments, variables)
+        except AnsibleConnectionFailure as problem:
+            answer = _lost(problem, begun=False)
         answer.pop("invocation", None)
         return {**result, **answer}
 
@@ -116,45 +124,76 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as problem:
             if self._task.check_mode or _NEVER_CONNECTED_RE.search(str(problem)):
                 raise
-            return self._collect(arguments, variables, problem)
+            return self._collect(arguments, variables) or _lost(problem, begun=True)
         if "module_stdout" in answer and not self._task.check_mode:
             # The shell of a session that dies with the unit ends in many ways; what counts is what the host kept.
-            return self._collect(arguments, variables, None) or answer
+            return self._collect(arguments, variables) or answer
         return answer
 
     def _call(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=variables)
         return answer
 
-    def _collect(
-        self, arguments: dict[str, Any], variables: dict[str, Any], lost: AnsibleConnectionFailure | None
-    ) -> dict[str, Any]:
-        """Wait for the result that the host keeps; raise *lost* again when the host did nothing or stays away."""
+    def _collect(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the result that the host keeps; empty when the host did nothing, or stays away."""
         asked = {**arguments, "collect": True}
-        deadline = time.monotonic() + self._longest_run(arguments)
-        while time.monotonic() < deadline:
+        patience = _patience(arguments)
+        now = time.monotonic()
+        end, away_until, idle = now + _longest_run(arguments), now + patience, 0
+        while now < min(end, away_until) and idle < _IDLE_ANSWERS:
             time.sleep(_SECONDS_BETWEEN)
+            now = time.monotonic()
             answer = self._ask_again(asked, variables)
             if answer and answer.get("collected"):
                 return dict(answer["collected"])
-            if answer and not answer.get("pending"):
-                break
-        if lost is not None:
-            raise lost
+            if answer:
+                away_until = now + patience
+                idle = 0 if answer["pending"] else idle + 1
         return {}
 
     def _ask_again(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any] | None:
         try:
             self._connection.reset()
             answer = self._call(arguments, variables)
-        except AnsibleConnectionFailure:
+        except AnsibleError:
             return None
         return answer if "pending" in answer else None
 
-    @staticmethod
-    def _longest_run(arguments: Mapping[str, Any]) -> float:
-        """Seconds after which the host must have ended: stop and start, and the same again when it went back."""
-        try:
-            return 60 + 2 * (float(arguments.get("stop_timeout", 330)) + float(arguments.get("ready_timeout", 300)))
-        except (TypeError, ValueError):
-            return 60
+
+def _patience(arguments: Mapping[str, Any]) -> float:
+    """Seconds that a host may not answer after the connection was lost.
+
+    One that is reached through the instance that restarts answers again when that has come up, or gone back.
+    """
+    instance = arguments.get("instance")
+    rides = isinstance(instance, Mapping) and instance.get("session_inside_unit")
+    if rides or boolean(arguments.get("detached", False), strict=False):
+        return _longest_run(arguments)
+    return _seconds(arguments, "reconnect_timeout", 120)
+
+
+def _longest_run(arguments: Mapping[str, Any]) -> float:
+    """Seconds after which the host must have ended: stop and start, and the same again when it went back."""
+    once = _seconds(arguments, "stop_timeout", 330) + _seconds(arguments, "ready_timeout", 300)
+    return 60 + 2 * once + (_BACKUP_SECONDS if arguments.get("backup") else 0)
+
+
+def _seconds(arguments: Mapping[str, Any], name: str, default: float) -> float:
+    try:
+        return float(arguments.get(name, default))
+    except (TypeError, ValueError):
+        return default
+
+
+def _lost(problem: Exception, begun: bool) -> dict[str, Any]:
+    """A failure, and not "unreachable": Ansible drops an unreachable host from all that follows, roles could not react.
+
+    :param begun: whether the upgrade may have begun, so that what the host runs is not known.
+    """
+    state = (
+        "What it runs is not known: the upgrade may still go on there, or be half done."
+        if begun
+        else "Nothing was changed on it."
+    )
+    message = f"the host does not answer: {problem}. {state} Reach it again and repeat the run, which continues."
+    return {"failed": True, "changed": begun, "lost": True, "rolled_back": False, "msg": message}

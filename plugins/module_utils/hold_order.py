@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, liveness, process, service
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    hold,
+    installation,
+    journal,
+    liveness,
+    process,
+    service,
+    shield,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils import order as orders
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
@@ -57,9 +65,14 @@ def apply(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
     unit = service.show(host, order.unit)
     if not unit.exists:
         raise HostError(f"there is no usable unit {order.unit} ({unit.load_state}); nothing was held or released.")
+    if order.held and shield.is_inside(host, unit.control_group):
+        raise HostError(
+            f"this session runs inside {order.unit}: stopping it would cut the way to this host, and nobody could "
+            "start it again. Nothing was stopped. Reach the host another way than through the Teleport on it."
+        )
     missing = to_hold(host, order) if order.held else to_release(host, order, unit)
     if missing and not check_mode:
-        _hold(host, order) if order.held else _release(host, order)
+        _change(host, order)
     return {
         "changed": bool(missing),
         "held": hold.is_held(host, order.unit),
@@ -82,8 +95,15 @@ def to_release(host: Host, order: HoldOrder, unit: service.Unit) -> List[str]:
     return missing
 
 
-def _hold(host: Host, order: HoldOrder) -> None:
-    hold.enforce(host, order.hold, order.stop_timeout)
+def _change(host: Host, order: HoldOrder) -> None:
+    """Hold or release, with the lock of an upgrade: whoever observes waits for the end, should the controller die."""
+    layout = _layout(order)
+    installation.make_versions_dir(layout)
+    with journal.alone(layout.versions_dir):
+        if order.held:
+            hold.enforce(host, order.hold, order.stop_timeout)
+        else:
+            _release(host, order)
 
 
 def _release(host: Host, order: HoldOrder) -> None:
@@ -95,11 +115,15 @@ def _release(host: Host, order: HoldOrder) -> None:
 
 
 def _installed(host: Host, order: HoldOrder) -> str:
-    layout = installation.Layout(str(order.instance.get("versions_dir") or ""), str(order.instance["bin_dir"]))
-    answer = process.ask_version(host, layout.program())
+    answer = process.ask_version(host, _layout(order).program())
     if answer.output is None:
         raise HostError(f"the installed version cannot be told: {answer.error}")
     return str(answer.output.release)
+
+
+def _layout(order: HoldOrder) -> installation.Layout:
+    versions_dir = order.instance.get("versions_dir") or orders.DEFAULT_VERSIONS_DIR
+    return installation.Layout(str(versions_dir), str(order.instance["bin_dir"]))
 
 
 def _diff(order: HoldOrder, unit: service.Unit, missing: List[str]) -> Dict[str, str]:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import time
 from typing import Any, Dict, Iterator, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
@@ -16,6 +18,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 _JOURNAL = ".transaction.json"
 _LOCK = ".lock"
 _RESULT = ".result.json"
+#: Seconds for which a lock may be held by who only looks whether it is.
+_LOOKS_END = 2.0
 
 #: Phases in their order. From SWITCHED on the new version may have written to the backend.
 PREPARED = "prepared"
@@ -65,19 +69,27 @@ def clear(versions_dir: str) -> None:
 
 @contextlib.contextmanager
 def alone(versions_dir: str) -> Iterator[None]:
-    """Keep every other upgrade of this host out while the block runs.
+    """Keep everybody else who changes what runs on this host out while the block runs.
 
     :raises HostError: when another one is at work, for example one whose connection was lost and that is finishing.
     """
-    try:
-        with durable.exclusive(os.path.join(versions_dir, _LOCK)):
-            yield
-    except BlockingIOError as problem:
-        path = os.path.join(versions_dir, _LOCK)
-        raise HostError(
-            f"another upgrade of this host is at work ({path} is locked). Wait until it has ended and run again.",
-            busy=True,
-        ) from problem
+    path = os.path.join(versions_dir, _LOCK)
+    deadline = time.monotonic() + _LOOKS_END
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(durable.exclusive(path))
+                break
+            except BlockingIOError as problem:
+                if time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
+                raise HostError(
+                    f"another upgrade of this host is at work ({path} is locked). Wait until it has ended and run "
+                    "again.",
+                    busy=True,
+                ) from problem
+        yield
 
 
 def remove_unused(versions_dir: str) -> None:
@@ -89,15 +101,16 @@ def remove_unused(versions_dir: str) -> None:
 
 
 def is_busy(versions_dir: str) -> bool:
-    """Whether an upgrade is at work on this host right now."""
-    path = os.path.join(versions_dir, _LOCK)
-    if not os.path.exists(path):
-        return False
+    """Whether somebody changes what runs on this host right now. False also where that cannot be told."""
     try:
-        with durable.exclusive(path):
-            return False
+        with open(os.path.join(versions_dir, _LOCK), encoding="utf-8") as handle:
+            # Shared, so that those who look do not take each other for somebody at work.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return False
+    return False
 
 
 def leave_result(versions_dir: str, run_id: str, result: Dict[str, Any]) -> None:

@@ -18,21 +18,25 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     config_hints,
     durable,
     installation,
+    journal,
     process,
     readiness,
     service,
+    shield,
     surroundings,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.journal import journal_path
 
 #: More than any real teleport.yaml; a bigger file is not read.
 LARGEST_CONFIG = 1 << 20
 
 
 class Request(NamedTuple):
-    """Where to look. *data_dir* and *diag_addr* are guessed when they are empty."""
+    """Where to look. *data_dir* and *diag_addr* are guessed when they are empty.
+
+    :param busy_timeout: seconds to wait while another upgrade is at work on the host.
+    """
 
     config_path: str
     service: str
@@ -40,6 +44,7 @@ class Request(NamedTuple):
     versions_dir: str
     diag_addr: str = ""
     data_dir: str = ""
+    busy_timeout: float = 0.0
 
     @property
     def layout(self) -> installation.Layout:
@@ -53,6 +58,8 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
     The content of the configuration file is in ``config_file.content`` (zlib, base64): it holds secrets, so the caller
     must drop it before anything is shown.
     """
+    # A run whose controller died goes on by itself; what could be seen in the middle of it is of no use.
+    at_rest = host.wait_until(lambda: not journal.is_busy(request.versions_dir), request.busy_timeout, 1.0)
     unit, problem = _unit(host, service.unit_name(request.service))
     arguments = _arguments(host, unit)
     given = process.options(arguments)
@@ -65,6 +72,9 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "systemd": not (problem and problem.details.get("not_systemd")),
         "unit_error": str(problem) if problem else None,
         "unit": unit.facts(),
+        "busy": not at_rest,
+        "session_inside_unit": shield.is_inside(host, unit.control_group),
+        "wall": host.wall(),
         "exec_path": unit.exec_path,
         "options": given,
         "programs": _programs(host, unit, request.layout),
@@ -74,7 +84,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "hostname": os.uname().nodename,
         "config_file": config_file,
         "held": os.path.exists(hold_file(host, service.unit_name(request.service))),
-        "unfinished": os.path.exists(journal_path(request.versions_dir)),
+        "unfinished": os.path.exists(journal.journal_path(request.versions_dir)),
         "free_bytes": {
             "versions_dir": durable.free_bytes(request.versions_dir),
             "data_dir": durable.free_bytes(data_dir),

@@ -30,6 +30,7 @@ class Order:
     :param backup: ``directory``, and optionally ``cluster`` and ``keep``; None for no backup.
     :param stop_on_failure: leave the instance stopped when the new version does not run.
     :param allow_downgrade: the wanted version may be older than what is there.
+    :param detached: the session that asks ends with the instance, even if that does not show.
     """
 
     instance: Mapping[str, Any]
@@ -43,6 +44,7 @@ class Order:
     backup: Optional[Mapping[str, Any]] = None
     stop_on_failure: bool = False
     allow_downgrade: bool = False
+    detached: bool = False
 
     @property
     def client(self) -> bool:
@@ -117,6 +119,7 @@ def from_parameters(parameters: Mapping[str, Any]) -> Order:
         backup=parameters["backup"],
         stop_on_failure=parameters["on_failure"] == "stop",
         allow_downgrade=bool(parameters.get("allow_downgrade")),
+        detached=parameters["detached"],
         **_numbers(parameters),
     )
 

@@ -188,10 +188,15 @@ def control_group_pids(host: Host, control_group: str) -> List[int]:
 
 def is_member(host: Host, process: str, control_group: str) -> bool:
     """Whether a process (its number, or ``self``) lies in a control group or below it."""
+    groups = control_groups(host, process)
+    return any(group == control_group or group.startswith(control_group + "/") for group in groups)
+
+
+def control_groups(host: Host, process: str) -> List[str]:
+    """Return the control groups of a process (its number, or ``self``) in systemd's own tree; none when it ended."""
     try:
         with open(os.path.join(host.proc, process, "cgroup"), encoding="utf-8", errors="replace") as source:
             entries = [line.rstrip("\n").split(":", 2) for line in source]
     except OSError:
-        return False
-    groups = [entry[2] for entry in entries if len(entry) == _CGROUP_FIELDS and entry[1] in _SYSTEMD_TREES]
-    return any(group == control_group or group.startswith(control_group + "/") for group in groups)
+        return []
+    return [entry[2] for entry in entries if len(entry) == _CGROUP_FIELDS and entry[1] in _SYSTEMD_TREES]

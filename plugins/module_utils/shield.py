@@ -40,25 +40,32 @@ def _ignore(_number: int, _frame: Any) -> None:
     """Do nothing."""
 
 
-def leave(host: Host, unit: str) -> bool:
-    """Move this process out of the unit's control group, if it lies there; say whether it did.
+def is_inside(host: Host, control_group: str) -> bool:
+    """Whether this process dies when a unit with this control group is stopped."""
+    return bool(control_group) and service.is_member(host, "self", control_group)
 
+
+def leave(host: Host, unit: str, always: bool = False) -> bool:
+    """Move this process out of the unit's control group, if it lies there; say whether it was moved.
+
+    :param always: move it wherever it lies: into whatever a session dies with.
     :raises HostError: when systemd does not do it; stopping the unit would kill this process half-way.
     """
     group = service.show(host, unit).control_group
-
-    def is_inside() -> bool:
-        return bool(group) and service.is_member(host, "self", group)
-
-    if not is_inside():
-        return False
     pid = str(os.getpid())
-    name = f"lockstep-upgrade-{pid}-{int(host.wall())}.scope"
+    own = f"lockstep-upgrade-{pid}-"
+    if not is_inside(host, group) and (not always or _has_scope(host, own)):
+        return False
+    name = f"{own}{int(host.wall())}.scope"
     done = host.run([*_START_SCOPE, name, "fail", "1", "PIDs", "au", "1", pid, "0"])
-    if done.status != 0 or not host.wait_until(lambda: not is_inside(), 5):
+    if done.status != 0 or not host.wait_until(lambda: _has_scope(host, own), 5):
         raise HostError(
-            f"this session runs inside {unit}, so restarting it would end the upgrade half-way, and systemd did not "
+            f"this session ends with {unit}, so restarting it would end the upgrade half-way, and systemd did not "
             f"give it a scope of its own: {done.text[:300] or 'no output'}. Nothing was stopped. Reach the host "
             "another way."
         )
     return True
+
+
+def _has_scope(host: Host, prefix: str) -> bool:
+    return any(os.path.basename(group).startswith(prefix) for group in service.control_groups(host, "self"))

@@ -198,7 +198,7 @@ class Upgrade:
         self.record.note("undo_unfinished")
         try:
             if entry.restart:
-                shield.leave(self._host, self._order.unit)
+                shield.leave(self._host, self._order.unit, self._order.detached)
             Transaction(self._host, means, entry, self.record).undo()
         except (HostError, BackupError, OSError) as problem:
             raise UpgradeFailed(
@@ -235,7 +235,7 @@ class Upgrade:
             self._adopt(found, decision.adopt)
         if decision.restart and not self._order.client:
             release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
-            shield.leave(self._host, self._order.unit)
+            shield.leave(self._host, self._order.unit, self._order.detached)
         self.record.note("prepared")
 
     def _adopt(self, found: Found, name: str) -> None:

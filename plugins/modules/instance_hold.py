@@ -97,7 +97,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import evidence
+from ansible_collections.lockstep.teleport.plugins.module_utils import evidence, shield
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold_order import HoldOrder, apply, order_from
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
 
@@ -132,6 +132,8 @@ def main() -> None:
         order = order_from(module.params)
     except HostError as problem:
         module.fail_json(msg=str(problem))
+    # Half a hold would be the worst: an instance that is down, and nobody knows why.
+    shield.ignore_signals()
     result = perform(from_module(module), order, module.check_mode)
     if result.get("failed"):
         module.fail_json(**result)

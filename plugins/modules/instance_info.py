@@ -48,6 +48,12 @@ options:
     description:
       - Data directory of the instance. Always discovered; the action plugin sets this when it has to ask a second time.
     type: path
+  busy_timeout:
+    description:
+      - Seconds to wait while another upgrade is at work on the host, such as one whose controller was killed. What is
+        seen in the middle of it would be of no use. After that the finding C(busy) says so.
+    type: float
+    default: 600
 author:
   - Lockstep maintainers (@lockstep)
 """
@@ -160,6 +166,10 @@ instance:
       description: Bytes that can still be written below the versions and the data directory.
       type: dict
       returned: always
+    session_inside_unit:
+      description: Whether Ansible's own session lies in the unit's control group, so that it ends with the instance.
+      type: bool
+      returned: always
     ready:
       description: What the instance answers about its readiness; null when it offers no way to ask.
       type: dict
@@ -194,6 +204,7 @@ def main() -> None:
             "versions_dir": {"type": "path", "default": "/opt/teleport-versions"},
             "diag_addr": {"type": "str"},
             "data_dir": {"type": "path"},
+            "busy_timeout": {"type": "float", "default": 600},
         },
         supports_check_mode=True,
     )

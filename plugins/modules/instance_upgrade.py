@@ -18,6 +18,9 @@ description:
     upgraded when the process behind the unit runs the wanted version, is ready, and stays so.
   - If it does not come up, the old version is put back and started, on the restored backend if a backup was taken.
   - A run that was killed is recognised by the next one, and finished or undone.
+  - When the connection is lost, as by the restart of the Teleport that carries it, the upgrade goes on, and its result
+    is collected when the host answers again. A host that does not answer any more has failed (C(lost)), and is not
+    unreachable, so that a play can go on from there.
   - An instance that was found stopped, is not enabled, and was not held by M(lockstep.teleport.instance_hold) stays
     stopped.
 extends_documentation_fragment:
@@ -127,6 +130,21 @@ options:
         description: As in M(lockstep.teleport.backend_backup).
         type: float
         default: 3600
+  detached:
+    description:
+      - Ansible reaches this host through the Teleport that is upgraded. Where the session lies in the control group of
+        the unit this is noticed without being said; say it where the session dies in another way, for example
+        because the connection leads through a proxy on the same host.
+      - The upgrade then runs in a scope of its own under systemd, survives the end of the session, and its result is
+        collected when the host answers again.
+    type: bool
+    default: false
+  reconnect_timeout:
+    description:
+      - Seconds that the host may not answer after the connection was lost, before the upgrade counts as failed. A host
+        that is reached through the Teleport that is upgraded has the time that stopping and starting may take.
+    type: float
+    default: 120
   artifact_file:
     description: Path of the artefact on the host. The action plugin sets this.
     type: path
@@ -193,6 +211,10 @@ rolled_back:
   description: Whether the new version failed and everything was put back. The module has failed then.
   returned: always
   type: bool
+lost:
+  description: Whether the host stopped answering. What it runs is not known then, unless nothing was changed.
+  returned: when the host does not answer
+  type: bool
 evidence:
   description: End of the unit's log, readiness, unit and versions at the moment of the failure, without secrets.
   returned: failure
@@ -244,6 +266,8 @@ ARGUMENTS: Dict[str, Any] = {
             **CHOICE_ARGUMENTS,
         },
     },
+    "detached": {"type": "bool", "default": False},
+    "reconnect_timeout": {"type": "float", "default": 120},
     "artifact_file": {"type": "path"},
     "artifact_size": {"type": "int", "default": 0},
     "run_id": {"type": "str"},

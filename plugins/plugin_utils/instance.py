@@ -15,6 +15,9 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight
 
 Finding = dict[str, str]
 
+#: Seconds by which a host's clock may differ from the controller's. Teleport dates certificates back by one minute.
+CLOCK_TOLERANCE = 60.0
+
 _ABSENT_CONFIG: dict[str, Any] = {
     "version": None,
     "data_dir": None,
@@ -109,6 +112,7 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
             "diag_addr": request.get("diag_addr") or config["diag_addr"] or observed["options"].get("diag_addr"),
         },
         "free_bytes": observed["free_bytes"],
+        "session_inside_unit": observed["session_inside_unit"],
         "ready": observed["ready"],
         "concerns": preflight.concerns_of_host(_facts(observed, summary, now), services),
         "findings": findings(observed, parsed),
@@ -149,8 +153,8 @@ def _effective(programs: Mapping[str, Any], client: bool) -> Mapping[str, Any]:
 def findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
     """Say what stands in the way of an upgrade, or should be known, in the order in which one would look."""
     if _is_client(observed):
-        return _install_findings(observed)
-    checks = (_unit_findings(observed), _config_findings(observed, parsed))
+        return _host_findings(observed) + _install_findings(observed)
+    checks = (_host_findings(observed), _unit_findings(observed), _config_findings(observed, parsed))
     return (
         [finding for found in checks for finding in found] + _install_findings(observed) + _version_findings(observed)
     )
@@ -158,6 +162,24 @@ def findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
 
 def _finding(code: str, severity: str, message: str, hint: str) -> Finding:
     return {"code": code, "severity": severity, "message": message, "hint": hint}
+
+
+def _host_findings(observed: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    if observed["busy"]:
+        message = "another upgrade is at work on this host (the lock of its versions folder is held)"
+        found.append(_finding("busy", "blocker", message, "Wait until it has ended and run again."))
+    off = observed["clock_off"]
+    if abs(off) > CLOCK_TOLERANCE:
+        message = f"its clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the controller's"
+        hint = "Set the clock right (NTP): Teleport refuses certificates that are not valid yet, or no longer."
+        found.append(_finding("clock-off", "blocker", message, hint))
+    return found
+
+
+def clock_off(wall: float, asked_at: float, answered_at: float) -> float:
+    """Return by how many seconds a host's clock, read between the two moments, is ahead (or, below 0, behind)."""
+    return wall - asked_at if wall < asked_at else max(0.0, wall - answered_at)
 
 
 def _unit_findings(observed: Mapping[str, Any]) -> list[Finding]:

@@ -27,6 +27,8 @@ MEANINGS: dict[str, dict[str, str]] = {
     "instance": {
         "not-systemd": "systemd does not run on the host; instances are restarted through it only.",
         "unit-unreadable": "systemd does not answer.",
+        "busy": "Another upgrade is at work on the host, and did not end in the time that was waited.",
+        "clock-off": "The host's clock is more than a minute off the controller's.",
         "unit-masked": "The unit of the instance is masked.",
         "unit-missing": "There is no usable unit of the name in `teleport_service`.",
         "config-unparsable": "`teleport.yaml` cannot be read, or is not what Teleport takes.",

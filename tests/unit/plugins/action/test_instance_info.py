@@ -24,6 +24,10 @@ def observed(config: str, data_dir: str = "/var/lib/teleport", diag_addr: str | 
     return {
         "systemd": True,
         "unit_error": None,
+        "busy": False,
+        "session_inside_unit": False,
+        "wall": 0.0,
+        "clock_off": 0.0,
         "unit": {"name": "teleport.service", "load_state": "loaded", "main_pid": 3},
         "options": {},
         "programs": {"exe": "/x", "running": None, "installed": None, "clients": {}},

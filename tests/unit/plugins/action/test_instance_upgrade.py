@@ -151,12 +151,14 @@ def test_hosts_fetch_from_urls_themselves() -> None:
 
 
 LOST = AnsibleConnectionFailure("Shared connection to h closed.")
+PENDING: dict[str, Any] = {"changed": False, "pending": True, "collected": None}
+IDLE: dict[str, Any] = {"changed": False, "pending": False, "collected": None}
+COLLECTED: dict[str, Any] = {"changed": False, "pending": False, "collected": DONE}
+INSIDE = {**INSTANCE, "session_inside_unit": True}
 
 
 def test_result_is_collected_after_a_lost_connection() -> None:
-    pending: dict[str, Any] = {"changed": False, "pending": True, "collected": None}
-    collected = {"changed": False, "pending": False, "collected": DONE}
-    action = Action(LOST, LOST, pending, collected)
+    action = Action(LOST, LOST, PENDING, COLLECTED)
     assert action.run(task_vars={}) == DONE
     assert action.resets == 3
     assert [asked.get("collect") for asked in action.asked] == [None, True, True, True]
@@ -165,18 +167,47 @@ def test_result_is_collected_after_a_lost_connection() -> None:
 
 def test_result_is_collected_when_the_session_dies_with_the_unit() -> None:
     died = {"failed": True, "module_stdout": "", "msg": "MODULE FAILURE"}
-    assert Action(died, {"pending": False, "collected": DONE}).run(task_vars={}) == DONE
-    assert Action(died, {"pending": False, "collected": None}).run(task_vars={}) == died
+    assert Action(died, COLLECTED).run(task_vars={}) == DONE
+    assert Action(died, IDLE, IDLE).run(task_vars={}) == died
 
 
-def test_host_that_did_nothing_is_unreachable() -> None:
-    with pytest.raises(AnsibleConnectionFailure):
-        Action(LOST, {"pending": False, "collected": None}).run(task_vars={})
+def test_a_result_that_is_written_a_moment_after_the_end_is_found() -> None:
+    assert Action(LOST, PENDING, IDLE, COLLECTED).run(task_vars={}) == DONE
 
 
-def test_host_that_stays_away_is_unreachable_in_the_end() -> None:
-    with pytest.raises(AnsibleConnectionFailure):
-        Action(*[LOST] * 1000, stop_timeout=10, ready_timeout=20).run(task_vars={})
+def test_host_that_did_nothing_has_failed_and_may_have_changed() -> None:
+    result = Action(LOST, IDLE, IDLE).run(task_vars={})
+    assert (result["failed"], result["lost"], result["changed"]) == (True, True, True)
+    assert "Shared connection to h closed" in result["msg"]
+    assert "repeat the run" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        ({}, 120),
+        ({"reconnect_timeout": 30}, 30),
+        ({"reconnect_timeout": "many"}, 120),
+        ({"instance": INSIDE}, 60 + 2 * (10 + 20)),
+        ({"detached": "yes"}, 60 + 2 * (10 + 20)),
+    ],
+)
+def test_how_long_a_host_may_stay_away(arguments: dict[str, Any], seconds: int) -> None:
+    action = Action(*[LOST] * 1000, stop_timeout=10, ready_timeout=20, **arguments)
+    assert action.run(task_vars={})["lost"]
+    assert action.resets == seconds / 3
+
+
+def test_a_host_at_work_may_be_away_again_and_again() -> None:
+    away = [LOST] * 9
+    action = Action(LOST, *away, PENDING, *away, PENDING, *away, COLLECTED, reconnect_timeout=30)
+    assert action.run(task_vars={}) == DONE
+
+
+def test_a_host_that_never_ends_is_given_up() -> None:
+    action = Action(LOST, *[PENDING] * 1000, stop_timeout=10, ready_timeout=20)
+    assert action.run(task_vars={})["lost"]
+    assert action.resets == (60 + 2 * (10 + 20)) / 3
 
 
 @pytest.mark.parametrize(
@@ -185,11 +216,11 @@ def test_host_that_stays_away_is_unreachable_in_the_end() -> None:
 )
 def test_host_that_was_never_reached_is_not_waited_for(text: str) -> None:
     action = Action(AnsibleConnectionFailure(text))
-    with pytest.raises(AnsibleConnectionFailure):
-        action.run(task_vars={})
+    result = action.run(task_vars={})
+    assert (result["failed"], result["changed"]) == (True, False)
     assert action.resets == 0
 
 
 def test_check_mode_has_nothing_to_collect() -> None:
-    with pytest.raises(AnsibleConnectionFailure):
-        Action(LOST, check_mode=True).run(task_vars={})
+    result = Action(LOST, check_mode=True).run(task_vars={})
+    assert (result["failed"], result["changed"]) == (True, False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import readiness
+from ansible_collections.lockstep.teleport.plugins.module_utils import journal, readiness
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file, is_held
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold_order import HoldOrder, apply, order_from
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
@@ -32,6 +32,7 @@ def order(fake: FakeHost, held: bool, start: bool = False, services: str = "auth
         "services": [services],
         "unit": {"name": "teleport"},
         "bin_dir": str(fake.bin_dir),
+        "versions_dir": str(fake.versions_dir),
         "config": {"auth_listen_addr": f"0.0.0.0:{port}", "diag_addr": "x:1", "data_dir": str(fake.root)},
     }
     return HoldOrder(instance, held, start)
@@ -49,6 +50,28 @@ def test_hold_stops_and_keeps_stopped(fake: FakeHost) -> None:
 def test_hold_comes_before_the_stop(fake: FakeHost) -> None:
     apply(fake.host, order(fake, True), False)
     assert fake.log.index("daemon-reload") < fake.log.index(f"stop {UNIT}")
+
+
+def test_a_session_inside_the_instance_does_not_cut_itself_off(fake: FakeHost) -> None:
+    (fake.proc / "self").mkdir()
+    (fake.proc / "self" / "cgroup").write_text("0::/system.slice/teleport.service/session\n")
+    with pytest.raises(HostError, match="Nothing was stopped. Reach the host another way"):
+        apply(fake.host, order(fake, True), False)
+    assert fake.pid
+    assert not is_held(fake.host, UNIT)
+
+
+def test_whoever_observes_a_hold_in_the_making_waits(fake: FakeHost) -> None:
+    seen = []
+
+    def see(command: list[str]) -> None:
+        if "stop" in command:
+            seen.append(journal.is_busy(str(fake.versions_dir)))
+
+    fake.hooks.append(see)
+    apply(fake.host, order(fake, True), False)
+    assert seen == [True]
+    assert not journal.is_busy(str(fake.versions_dir))
 
 
 def test_second_hold_changes_nothing(fake: FakeHost) -> None:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,17 @@ def test_lock(tmp_path: Path) -> None:
         with pytest.raises(HostError, match="another upgrade"), journal.alone(str(tmp_path)):
             pass
     assert not journal.is_busy(str(tmp_path))
+
+
+def test_a_look_at_the_lock_keeps_nobody_out(tmp_path: Path) -> None:
+    with journal.alone(str(tmp_path)):
+        pass
+    with open(tmp_path / ".lock") as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        assert not journal.is_busy(str(tmp_path))
+        threading.Timer(0.3, fcntl.flock, (looker, fcntl.LOCK_UN)).start()
+        with journal.alone(str(tmp_path)):
+            assert journal.is_busy(str(tmp_path))
 
 
 def test_result_belongs_to_its_run(tmp_path: Path) -> None:

@@ -118,3 +118,18 @@ def test_configurations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.
     facts, text = read_config(str(tmp_path / "big"))
     assert facts["error"] == "is larger than 10 bytes"
     assert (facts["content"], text) == (None, "")
+
+
+def test_the_end_of_an_upgrade_at_work_is_waited_for(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "is_busy", lambda _folder: fake.now < 1030)
+    request = Request(str(fake.root / "teleport.yaml"), "teleport", str(fake.bin_dir), str(fake.versions_dir))
+    assert observe(fake.host, request._replace(busy_timeout=20))["busy"]
+    assert not observe(fake.host, request._replace(busy_timeout=20))["busy"]
+    assert fake.now == 1030
+
+
+def test_a_session_inside_the_unit_is_noticed(fake: FakeHost) -> None:
+    assert not look(fake)["session_inside_unit"]
+    fake.join_group(0)
+    (fake.proc / "0").rename(fake.proc / "self")
+    assert look(fake)["session_inside_unit"]

@@ -37,6 +37,7 @@ def parameters(**changes: Any) -> dict[str, Any]:
         "stable_for": 5.0,
         "stop_timeout": 330.0,
         "on_failure": "restore",
+        "detached": False,
         "backup": None,
         "artifact_file": None,
         "artifact_size": 0,

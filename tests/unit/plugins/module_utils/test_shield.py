@@ -35,7 +35,7 @@ class Session:
         self.commands.append(command)
         if not self.moves:
             return 1, "", "Call failed: Access denied"
-        self.file.write_text("0::/system.slice/lockstep.scope\n")
+        self.file.write_text(f"0::/system.slice/{command[7]}\n")
         return 0, "", ""
 
 
@@ -51,6 +51,13 @@ def test_session_inside_moves_into_a_scope(tmp_path: Path) -> None:
     command = session.commands[0]
     assert command[0] == "busctl"
     assert command[-6:] == ["1", "PIDs", "au", "1", str(os.getpid()), "0"]
+
+
+def test_session_that_is_said_to_die_moves_from_wherever_it_is_once(tmp_path: Path) -> None:
+    session = Session(tmp_path, "/user.slice/session-1.scope")
+    assert shield.leave(session.host, "teleport.service", always=True)
+    assert not shield.leave(session.host, "teleport.service", always=True)
+    assert len(session.commands) == 1
 
 
 def test_session_that_cannot_leave_stops_nothing(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def observation(config: str | bytes | None = "", **changes: Any) -> dict[str, An
     return {
         "systemd": True,
         "unit_error": None,
+        "busy": False,
+        "session_inside_unit": False,
+        "wall": 0.0,
+        "clock_off": 0.0,
         "unit": unit,
         "options": {},
         "programs": programs,
@@ -119,6 +123,10 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"unit": {"load_state": "not-found"}}, ["unit-missing"]),
         ({"unit": {"load_state": "masked"}}, ["unit-masked"]),
         ({"systemd": False, "unit_error": "no"}, ["not-systemd"]),
+        ({"busy": True}, ["busy"]),
+        ({"clock_off": 61.0}, ["clock-off"]),
+        ({"clock_off": -61.0, "unit": {"load_state": "masked"}}, ["clock-off", "unit-masked"]),
+        ({"clock_off": -59.0}, []),
         ({"unit_error": "timed out"}, ["unit-unreadable"]),
         ({"install_method": "package"}, ["package-managed"]),
         ({"install_method": "managed_updates"}, ["managed-updates"]),
@@ -168,3 +176,8 @@ def test_diagnostic_address_that_was_asked_for_is_kept() -> None:
     observed = observation("teleport: {diag_addr: 'x:1'}")
     found = instance.assemble("h1", observed, instance.parse_config(observed), {**REQUEST, "diag_addr": "y:2"})
     assert found["config"]["diag_addr"] == "y:2"
+
+
+@pytest.mark.parametrize(("wall", "off"), [(99.0, -1.0), (100.0, 0.0), (104.0, 0.0), (105.0, 0.0), (107.0, 2.0)])
+def test_a_clock_is_right_when_it_is_between_question_and_answer(wall: float, off: float) -> None:
+    assert instance.clock_off(wall, 100.0, 105.0) == off
