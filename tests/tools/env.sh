@@ -20,13 +20,30 @@ export ANSIBLE_NOCOLOR=1 NO_COLOR=1
 export PYTHONPYCACHEPREFIX=$LOCKSTEP_CACHE/pycache
 export RUFF_CACHE_DIR=$LOCKSTEP_CACHE/ruff MYPY_CACHE_DIR=$LOCKSTEP_CACHE/mypy
 
+# How many steps run side by side where a part allows it.
+: "${JOBS:=$(nproc)}"
+[[ $JOBS =~ ^[1-9][0-9]*$ ]] || { echo "JOBS is '$JOBS'; allowed is a number from 1 on" >&2 && exit 2; }
+
 failures=0
+beside=0
 
 # suite ACTION ARGUMENT…: see suite.py.
 suite() { /usr/bin/env python3 "$tools/suite.py" "$@"; }
 
 # step NAME [OPTION…] -- COMMAND…: one counted step of $part. A failing step does not keep the next from running.
 step() { suite run "$part" "$@" || failures=$((failures + 1)); }
+
+# step_beside NAME [OPTION…] -- COMMAND…: the same, beside up to $JOBS - 1 others that were started so.
+step_beside() {
+  [ "$beside" -lt "$JOBS" ] || await_one
+  suite run "$part" "$@" &
+  beside=$((beside + 1))
+}
+
+await_one() {
+  wait -n || failures=$((failures + 1))
+  beside=$((beside - 1))
+}
 
 # skip / fail NAME REASON: a step that cannot run here, and one that should have.
 skip() { suite skip "$part" "$@"; }
@@ -41,4 +58,7 @@ pytest_step() {
 }
 
 # The last line of every part.
-finish() { exit "$((failures > 0))"; }
+finish() {
+  while [ "$beside" -gt 0 ]; do await_one; done
+  exit "$((failures > 0))"
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Every molecule scenario on real hosts, one after the other; with SCENARIO=name only that one.
+# Every molecule scenario on real hosts, JOBS of them at once, each with a lab of its own; with SCENARIO=name only that one.
 
 part=lab-test
 # shellcheck source=tests/tools/env.sh
@@ -19,7 +19,9 @@ done
 
 [ -z "${scenarios[*]}" ] || step 'packages of the lab' -- python3 tests/lab/lab.py install
 [ "${#scenarios[@]}" -gt 0 ] || fail "${SCENARIO:-scenarios}" 'no such scenario in extensions/molecule'
-for name in "${scenarios[@]}"; do
-  step "$name" --limit "$scenario_limit" --forbid '\[DEPRECATION WARNING\]' -- molecule test --scenario-name "$name"
+# From the end of the alphabet: upgrades take longest, and one that is started last would run alone.
+for ((i = ${#scenarios[@]} - 1; i >= 0; i--)); do
+  name=${scenarios[i]}
+  step_beside "$name" --limit "$scenario_limit" --forbid '\[DEPRECATION WARNING\]' -- molecule test --scenario-name "$name"
 done
 finish

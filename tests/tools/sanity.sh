@@ -7,12 +7,13 @@ part=sanity
 . "$(dirname "$0")/env.sh"
 suite begin "$part"
 
-copy=$LOCKSTEP_CACHE/sanity/$inside
 pythons=$(python3 "$tools/interpreters.py" | cut -d ' ' -f 1)
 search_path=$(python3 "$tools/interpreters.py" path)
 
-# ansible-test works only in a real folder of that path, and on everything that lies in it.
+# ansible-test works only in a real folder of that path, and on everything that lies in it; it also writes there, so each
+# core has its own.
 copy_sources() {
+  local copy=$1
   rm -rf "$copy"
   mkdir -p "$copy"
   (cd "$root" && git ls-files -z --cached --others --exclude-standard --deduplicate |
@@ -39,9 +40,10 @@ gaps() {
 }
 
 run_core() {
-  local core=$1 home=$LOCKSTEP_CACHE/home/core-$1
+  local core=$1 home=$LOCKSTEP_CACHE/home/core-$1 copy=$LOCKSTEP_CACHE/sanity/core-$1/$inside
   make_home "$home"
-  step "ansible-test on core $core" --forbid "$(gaps)" --show '^(ERROR|WARNING|FATAL)|^[a-z-]+( --python|$)' \
+  copy_sources "$copy"
+  step_beside "ansible-test on core $core" --forbid "$(gaps)" --show '^(ERROR|WARNING|FATAL)|^[a-z-]+( --python|$)' \
     -- env --chdir="$copy" --unset=PYTHONPYCACHEPREFIX HOME="$home" \
     PATH="$LOCKSTEP_CACHE/venv/core-$core/bin:$search_path" ansible-test sanity --local --color no
 }
@@ -54,7 +56,6 @@ name_missing_pythons() {
   done
 }
 
-copy_sources
 read -r -a cores <<<"$(python3 "$tools/venvs.py" ends)"
 if [ "${#cores[@]}" -eq 0 ]; then
   fail 'ansible-test' 'no ansible-core is installed; run make setup'

@@ -121,12 +121,10 @@ def wait_audibly(process: subprocess.Popen[bytes], step: str, limit: float) -> i
                 return process.returncode or 1
 
 
-def show_failure(log: Path, text: str, pattern: str | None) -> None:
-    """Print the end of a log, or of those lines of it that tell the cause."""
+def end_of(log: Path, text: str, pattern: str | None) -> str:
+    """Return the end of a log, or of those lines of it that tell the cause, for people to read."""
     lines = [line for line in text.splitlines() if not pattern or re.search(pattern, line)]
-    print(f"----- end of {log}")
-    print("\n".join(lines[-TAIL_LINES:]))
-    print("-----", flush=True)
+    return "\n".join([f"----- end of {log}", *lines[-TAIL_LINES:], "-----", ""])
 
 
 def run_step(options: argparse.Namespace) -> int:
@@ -152,10 +150,11 @@ def run_step(options: argparse.Namespace) -> int:
         junit = options.junit.read_text() if options.junit.exists() else ""
     counts = judge(returncode, junit, text, options.forbid)
     record(options.part, options.step, counts)
-    if counts.failed:
-        show_failure(log, text, options.show)
+    evidence = end_of(log, text, options.show) if counts.failed else ""
     outcome = "FAIL" if counts.failed else "ok"
-    print(f"  {outcome:<4} {options.part}: {options.step} ({counts}; {time.monotonic() - started:.1f} s)", flush=True)
+    took = time.monotonic() - started
+    # At once, so that steps that run side by side do not mix their lines.
+    print(f"{evidence}  {outcome:<4} {options.part}: {options.step} ({counts}; {took:.1f} s)", flush=True)
     return 1 if counts.failed else 0
 
 
