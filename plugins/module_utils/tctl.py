@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Union
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
@@ -54,19 +54,26 @@ class UnknownToTctl(TctlError):
 
 
 class Tctl:
-    """Asks the Auth Service of this host through its own ``tctl``.
+    """Asks an Auth Service through ``tctl``.
 
-    :param program: path of ``tctl``.
-    :param config_path: the ``teleport.yaml`` of the Auth Service; tctl finds data directory and address in it.
+    :param program: path of ``tctl``, or the words that call it.
+    :param config_path: the ``teleport.yaml`` of an Auth Service on this host: tctl finds its way in from there.
     :param seconds: time limit of one call.
     :param attempts: how often a question is asked while Auth cannot be reached, *pause* seconds apart.
     """
 
     def __init__(
-        self, host: Host, program: str, config_path: str, seconds: float = 30.0, attempts: int = 3, pause: float = 2.0
+        self,
+        host: Host,
+        program: Union[str, Sequence[str]],
+        config_path: Optional[str] = None,
+        seconds: float = 30.0,
+        attempts: int = 3,
+        pause: float = 2.0,
     ) -> None:
         self._host = host
-        self._base = [program, "-c", config_path]
+        words = [program] if isinstance(program, str) else list(program)
+        self._base = [*words, "-c", config_path] if config_path else words
         self._seconds = seconds
         self._attempts = attempts
         self._pause = pause
