@@ -19,8 +19,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, backup_seal, durable, trees
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    backup_manifest,
+    backup_seal,
+    config_place,
+    durable,
+    trees,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    ConfigChange,
+    Part,
+    Saved,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import (
     open_backend,
@@ -77,11 +89,15 @@ RESOURCES_PART = "tctl-get-all.yaml"
 
 
 class Restored(NamedTuple):
-    """What a restore did. ``evidence`` is the folder with the state found before, ``None`` when nothing changed."""
+    """What a restore did. ``evidence`` is the folder with the state found before, ``None`` when nothing changed.
+
+    ``config_change`` was made in this host's ``teleport.yaml``, and belongs into that of every other Auth Service.
+    """
 
     changed: bool
     evidence: Optional[str]
     manifest: Dict[str, Any]
+    config_change: Optional[ConfigChange] = None
 
 
 def take_backup(
@@ -131,7 +147,12 @@ def rehearse_backup(
     """
     with held(spec.home):
         partial, manifest = _write(spec, serving, now, extra or {}, cipher)
-        shutil.rmtree(partial)
+        with contextlib.closing(open_backend(spec.storage, spec.data_dir, spec.version, spec.means)) as backend:
+            try:
+                backend.rehearse(manifest["backend"])
+            finally:
+                backend.discard(partial, manifest["backend"])
+                shutil.rmtree(partial)
     return manifest
 
 
@@ -166,16 +187,26 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time, cipher: 
     with _verified(path, spec, cipher) as (backup, was):
         if _compare(backup, was):
             return Restored(False, None, backup.manifest)
-        evidence = _restore(backup, was, path, now)
-        if _compare(backup, was) is False:
-            raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it and try again.")
-    return Restored(True, evidence, backup.manifest)
+        evidence, change = _restore(backup, was, path, now)
+        try:
+            if _compare(backup, was) is False:
+                raise BackupError(f"{path}: what was restored is not there; something else writes. Stop it, try again.")
+        except BackupError:
+            if change:
+                _configure(was, change.key, change.new, change.old)
+            raise
+    return Restored(True, evidence, backup.manifest, change)
 
 
 def preview_restore(path: str, spec: BackupSpec, cipher: Optional[Cipher] = None) -> Restored:
     """Return what :func:`restore_backup` would, changing nothing; raises as that would."""
     with _verified(path, spec, cipher) as (backup, was):
-        return Restored(not _compare(backup, was), None, backup.manifest)
+        if _compare(backup, was):
+            return Restored(False, None, backup.manifest)
+        parts = backup_manifest.parts(backup.manifest)
+        with contextlib.closing(_backend_for(backup.manifest, was)) as backend:
+            change = backend.planned_change(backup.path, backup.manifest["backend"], parts)
+        return Restored(True, None, backup.manifest, change)
 
 
 def would_restore(path: str, spec: BackupSpec) -> Backup:
@@ -291,7 +322,7 @@ def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
     # The version that wrote the backup says what the data looked like, not the one that ran last.
     entry = manifest["backend"]
     backend = open_backend(spec.storage, spec.data_dir, manifest["version"], spec.means, entry["kind"])
-    if (backend.kind, backend.location) != (entry["kind"], entry["location"]):
+    if not backend.accepts(entry):
         raise BackupError(
             f"{spec.config_path}: the backend is {backend.kind} at {backend.location}, the backup is of "
             f"{entry['kind']} at {entry['location']}. Put the storage section of that time back, or use another backup."
@@ -305,15 +336,23 @@ def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
     return backend
 
 
-def _restore(backup: Backup, spec: BackupSpec, path: str, now: Clock) -> str:
+def _restore(backup: Backup, spec: BackupSpec, path: str, now: Clock) -> Tuple[str, Optional[ConfigChange]]:
     parts = backup_manifest.parts(backup.manifest)
     with contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
         evidence = _evidence(path, spec, backend, now)
         backend.restore(backup.path, backup.manifest["backend"], parts)
-    if PROC_PART in parts:
-        trees.unpack(os.path.join(backup.path, PROC_PART), spec.proc, parts[PROC_PART])
+    proc = _proc_of(backup.manifest, spec)
+    if proc:
+        trees.unpack(os.path.join(backup.path, PROC_PART), spec.proc, proc)
     _restore_identity(backup.path, spec, backup.manifest, parts)
-    return evidence
+    change = backend.config_change
+    if change:
+        _configure(spec, change.key, change.old, change.new)
+    return evidence, change
+
+
+def _configure(spec: BackupSpec, key: str, old: str, new: str) -> None:
+    config_place.replace(config_place.place_of(spec.config_path, spec.storage, key), old, new)
 
 
 def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
@@ -335,9 +374,16 @@ def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
 def _compare(backup: Backup, spec: BackupSpec) -> Optional[bool]:
     saved, parts = backup.manifest["backend"], backup_manifest.parts(backup.manifest)
     with plainly(), contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
-        if not _proc_matches(backup.path, spec, parts.get(PROC_PART)):
+        if not _proc_matches(backup.path, spec, _proc_of(backup.manifest, spec)):
             return False
         return backend.matches(backup.path, saved, parts)
+
+
+def _proc_of(manifest: Mapping[str, Any], spec: BackupSpec) -> Optional[Part]:
+    """Return the saved process state if it is this host's: it holds the identity of the one it was taken on."""
+    found = _host_uuid(spec)
+    is_own = found is None or found == manifest["host_uuid"]
+    return backup_manifest.parts(manifest).get(PROC_PART) if is_own else None
 
 
 def _proc_matches(path: str, spec: BackupSpec, proc: Optional[Part]) -> bool:

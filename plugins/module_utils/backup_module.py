@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the two backup modules share: from a module's options to a spec, and what of the observation is asked anew."""
+"""What the modules about backups share: from options to a spec, and what of the observation is asked anew."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation, process, service
@@ -15,11 +16,34 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means i
     METHODS,
     choice_of,
 )
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import (
+    AGE,
+    SUFFIXES,
+    Cipher,
+    encryption_of,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_spec import (
+    BackupSpec,
+    check_cluster_name,
+    spec_from_instance,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_store import newest_backup
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 #: Unit states in which a process of the unit may be alive.
 _ALIVE = ("active", "activating", "deactivating", "reloading")
+
+ENCRYPTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "encryption": {
+        "type": "dict",
+        "options": {
+            "method": {"type": "str", "choices": list(SUFFIXES), "default": AGE},
+            "recipients": {"type": "list", "elements": "str"},
+            "identity_file": {"type": "path"},
+            "home": {"type": "path"},
+        },
+    },
+}
 
 CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "method": {"type": "str", "choices": list(METHODS), "default": AUTO},
@@ -29,11 +53,20 @@ CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "command_timeout": {"type": "float", "default": DEFAULT_COMMAND_SECONDS},
 }
 
+#: Which backup is meant, for modules that need no Auth Service.
+PLACE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "directory": {"type": "path", "default": "/var/backups/teleport"},
+    "cluster": {"type": "str", "required": True},
+    "path": {"type": "path"},
+    "version": {"type": "str"},
+}
+
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "instance": {"type": "dict", "required": True},
     "directory": {"type": "path", "default": "/var/backups/teleport"},
     "cluster": {"type": "str"},
     **CHOICE_ARGUMENTS,
+    **ENCRYPTION_ARGUMENTS,
 }
 
 
@@ -49,10 +82,29 @@ def spec_of(parameters: Mapping[str, Any], host: Host, version: Optional[str] = 
     )
 
 
+def cipher_of(parameters: Mapping[str, Any], host: Host) -> Optional[Cipher]:
+    """Return what encrypts and decrypts, None when backups are plain."""
+    options = parameters.get("encryption")
+    return Cipher(host, encryption_of(options)) if options else None
+
+
 def is_serving(host: Host, instance: Mapping[str, Any]) -> bool:
     """Return whether the instance's unit has, or may have, a process now. Asks systemd, not the observation."""
     name = (instance.get("unit") or {}).get("name")
     return bool(name) and service.show(host, str(name)).active_state in _ALIVE
+
+
+def home_of(parameters: Mapping[str, Any]) -> str:
+    """Return the folder that holds all backups of ``cluster``. Raises :class:`BackupError` for a name that cannot."""
+    check_cluster_name(str(parameters["cluster"]))
+    return os.path.join(str(parameters["directory"]), str(parameters["cluster"]))
+
+
+def chosen_path(parameters: Mapping[str, Any]) -> str:
+    """Return the folder that ``path`` names, else the newest backup of ``cluster``, of ``version`` when given."""
+    if parameters["path"]:
+        return str(parameters["path"])
+    return newest_backup(parameters["directory"], parameters["cluster"], parameters["version"])
 
 
 def version_now(host: Host, instance: Mapping[str, Any]) -> str:

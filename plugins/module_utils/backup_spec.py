@@ -42,7 +42,16 @@ class BackupSpec:
     @property
     def means(self) -> Means:
         """What the backend may use of this host."""
-        return Means(self.host, self.config_path, self.program, self.cluster, self.version, self.choice)
+        return Means(
+            self.host,
+            self.config_path,
+            self.program,
+            self.cluster,
+            self.version,
+            self.choice,
+            os.path.basename(self.unit_path or ""),
+            self.storage.get("places") or {},
+        )
 
     @property
     def home(self) -> str:
@@ -70,8 +79,7 @@ def spec_from_instance(
     """
     config = instance["config"]
     name = cluster or instance.get("cluster") or config.get("cluster_name") or "main"
-    if not _FILE_NAME.fullmatch(str(name)):
-        raise BackupError(f"cluster {name!r} cannot name a folder; allowed are letters, digits, '.', '_' and '-'.")
+    check_cluster_name(str(name))
     if not os.path.isabs(directory):
         raise BackupError(f"backup directory {directory!r} is not an absolute path.")
     return BackupSpec(
@@ -87,3 +95,9 @@ def spec_from_instance(
         choice=choice,
         program=os.path.join(str(instance.get("bin_dir") or ""), "teleport"),
     )
+
+
+def check_cluster_name(name: str) -> None:
+    """Raise :class:`BackupError` for the name of a cluster that cannot be a folder's."""
+    if not _FILE_NAME.fullmatch(name):
+        raise BackupError(f"cluster {name!r} cannot name a folder; allowed are letters, digits, '.', '_' and '-'.")

@@ -13,10 +13,12 @@ import contextlib
 import itertools
 import os
 import shutil
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, backup_seal, durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import SUFFIXES, Cipher
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_spec import BackupSpec
 
@@ -26,6 +28,7 @@ EVIDENCE = "failed-"
 _LOCK = ".lock"
 _OPENED = ".opened-"
 _REMOVED = ".removed-"
+_DRILL = ".drill-"
 
 #: Kept free beyond what is written, so that logs and the journal of a running host still have room.
 SPARE_BYTES = 32 << 20
@@ -40,14 +43,20 @@ class Backup(NamedTuple):
 
 def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
     """Return the newest backup of the cluster, of Teleport *version* when given. Raises :class:`BackupError`."""
-    backups = list_backups(spec.directory, spec.cluster)
+    return newest_backup(spec.directory, spec.cluster, version)
+
+
+def newest_backup(directory: str, cluster: str, version: Optional[str] = None) -> str:
+    """Like :func:`choose_backup`, where there is no Auth Service."""
+    backups = list_backups(directory, cluster)
     for backup in backups:
         if version in (None, backup.manifest["version"]):
             return backup.path
     there = ", ".join(sorted({backup.manifest["version"] for backup in backups})) or "none at all"
     wanted = f" of version {version}" if version else ""
     raise BackupError(
-        f"{spec.home}: holds no backup{wanted}; there are those of {there}. Name another path or version."
+        f"{os.path.join(directory, cluster)}: holds no backup{wanted}; there are those of {there}. Name another path "
+        "or version."
     )
 
 
@@ -68,11 +77,26 @@ def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
 
     Evidence of failures and folders of other origin are never touched.
     """
-    surplus = list_backups(spec.directory, spec.cluster)[keep:] if keep > 0 else []
+    return prune(spec.directory, spec.cluster, keep, partial(_discard, spec))
+
+
+def prune(
+    directory: str, cluster: str, keep: int, discard: Callable[[Backup], None] = lambda _backup: None
+) -> List[str]:
+    """Like :func:`prune_backups`, for copies; *discard* removes what a backup has outside of its folder."""
+    surplus = list_backups(directory, cluster)[keep:] if keep > 0 else []
     with plainly():
         for backup in surplus:
+            discard(backup)
             durable.remove_folder(backup.path)
     return [backup.path for backup in surplus]
+
+
+def _discard(spec: BackupSpec, backup: Backup) -> None:
+    entry = backup.manifest["backend"]
+    backend = open_backend(spec.storage, spec.data_dir, backup.manifest["version"], spec.means, entry["kind"])
+    with contextlib.closing(backend):
+        backend.discard(backup.path, entry)
 
 
 @contextlib.contextmanager
@@ -122,21 +146,32 @@ def opened(home: str, path: str, manifest: Mapping[str, Any], cipher: Optional[C
         shutil.rmtree(place, ignore_errors=True)
 
 
-def seal_backups(spec: BackupSpec, cipher: Cipher) -> List[str]:
+@contextlib.contextmanager
+def scratch(home: str) -> Iterator[str]:
+    """Give a private empty folder in *home* for as long as the block runs; the caller is alone at work there."""
+    place = os.path.join(home, f"{_DRILL}{os.getpid()}")
+    durable.private_folder(place)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def seal_backups(directory: str, cluster: str, cipher: Cipher) -> List[str]:
     """Encrypt every backup of the cluster that still lies there in plain; return the folders that came of it.
 
     Killed at any point, each backup is there in one of its forms, and a second call finishes the work. Raises
     :class:`BackupError` for the first that cannot be sealed; it stays as it is.
     """
-    with held(spec.home):
-        plain = [one for one in list_backups(spec.directory, spec.cluster) if not backup_seal.is_sealed(one.manifest)]
+    with held(os.path.join(directory, cluster)):
+        plain = [one for one in list_backups(directory, cluster) if not backup_seal.is_sealed(one.manifest)]
         return [_seal_in_place(one, cipher) for one in plain]
 
 
-def would_seal(spec: BackupSpec, cipher: Cipher) -> List[str]:
+def would_seal(directory: str, cluster: str, cipher: Cipher) -> List[str]:
     """Return the folders :func:`seal_backups` would return, having looked whether the program is there."""
     cipher.tools()
-    found = list_backups(spec.directory, spec.cluster)
+    found = list_backups(directory, cluster)
     return [backup_seal.sealed_path(one.path, cipher) for one in found if not backup_seal.is_sealed(one.manifest)]
 
 
@@ -164,9 +199,9 @@ def _seal_in_place(backup: Backup, cipher: Cipher) -> str:
     if not _is_sealed_form(path, backup.manifest):
         backup_manifest.check_parts(backup.path, backup.manifest)
         require_room(os.path.dirname(path), sum(part.size for part in backup_manifest.parts(backup.manifest).values()))
-        partial = os.path.join(os.path.dirname(path), PARTIAL + os.path.basename(path))
-        backup_seal.seal(backup.path, backup.manifest, partial, cipher)
-        os.rename(partial, path)
+        place = os.path.join(os.path.dirname(path), PARTIAL + os.path.basename(path))
+        backup_seal.seal(backup.path, backup.manifest, place, cipher)
+        os.rename(place, path)
         durable.sync_folder(os.path.dirname(path))
     durable.remove_folder(backup.path)
     return path
@@ -184,5 +219,5 @@ def _is_sealed_form(path: str, manifest: Mapping[str, Any]) -> bool:
 def _clear_leftovers(home: str) -> None:
     """Remove what killed runs left; the caller holds the lock, so nobody is still writing there."""
     for name in os.listdir(home):
-        if name.startswith((PARTIAL, _OPENED, _REMOVED)):
+        if name.startswith((PARTIAL, _OPENED, _REMOVED, _DRILL)):
             shutil.rmtree(os.path.join(home, name), ignore_errors=True)

@@ -52,6 +52,17 @@ def matches(path: str, tree: str) -> bool:
     return found == content(path)
 
 
+def extract(path: str, tree: str) -> int:
+    """Write the files of the tar file *path* into the new private folder *tree*, as our own; return how many."""
+    with _archive(path) as archive:
+        members = _members(path, archive)
+        for member in members:
+            place = os.path.join(tree, member.name)
+            durable.private_folder(os.path.dirname(place))
+            durable.write_file(place, _bytes(archive, member))
+    return len(members)
+
+
 def unpack(path: str, tree: str, part: Part) -> None:
     """Make *tree* hold exactly the files of the tar file *path*, with their owners and modes.
 

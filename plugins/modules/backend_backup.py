@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
   - lockstep.teleport.backup_choice
+  - lockstep.teleport.backup_encryption
 attributes:
   check_mode:
     support: full
@@ -58,9 +59,10 @@ options:
     default: 5
   resources:
     description:
-      - Also save what C(tctl get all) prints, when the Auth Service serves. That is a help for reading, not a backup.
+      - Also save what C(tctl get all --with-secrets) prints, when the Auth Service serves and is of 4.1 or newer. That
+        is a help for reading and for a new start from nothing, not a way back.
     type: bool
-    default: false
+    default: true
 seealso:
   - module: lockstep.teleport.backend_restore
 author:
@@ -78,6 +80,14 @@ EXAMPLES = r"""
     instance: "{{ observed.instance }}"
     directory: /srv/backups/teleport
     keep: 10
+
+- name: Take one that only the holder of a key can read
+  lockstep.teleport.backend_backup:
+    instance: "{{ observed.instance }}"
+    encryption:
+      method: age
+      recipients:
+        - age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg
 """
 
 RETURN = r"""
@@ -120,9 +130,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_module, durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.cluster_query import program_of
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_resources import read_resources
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
-from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
 
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -133,25 +142,22 @@ def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str
     keeps = parameters["state"] == "present"
     needed, free = backup.space_needed(spec), durable.free_bytes(spec.home)
     result: Dict[str, Any] = {"serving": serving, "bytes_needed": needed, "bytes_free": free, "changed": keeps}
+    cipher = backup_module.cipher_of(parameters, host)
     if check_mode:
+        if cipher:
+            cipher.tools()
         backup.check(spec, serving and keeps)
         return {**result, "diff": _diff(before, [*before, "(a new backup)"] if keeps else before)}
     began = time.monotonic()
+    wanted = parameters["resources"] and serving
+    extra = read_resources(host, parameters["instance"], spec.version) if wanted else {}
     if keeps:
-        taken = backup.take_backup(spec, serving, extra=_extra(host, parameters, serving))
+        taken = backup.take_backup(spec, serving, extra=extra, cipher=cipher)
         result.update(path=taken.path, manifest=taken.manifest, removed=backup.prune_backups(spec, parameters["keep"]))
     else:
-        result.update(manifest=backup.rehearse_backup(spec, serving))
+        result.update(manifest=backup.rehearse_backup(spec, serving, extra=extra, cipher=cipher))
     after = [one.path for one in backup.list_backups(spec.directory, spec.cluster)]
     return {**result, "seconds": round(time.monotonic() - began, 3), "diff": _diff(before, after)}
-
-
-def _extra(host: Host, parameters: Mapping[str, Any], serving: bool) -> Dict[str, bytes]:
-    if not (parameters["resources"] and serving):
-        return {}
-    instance = parameters["instance"]
-    tctl = Tctl(host, program_of(instance), instance["config"]["path"])
-    return {"tctl-get-all.yaml": tctl.text(["get", "all"]).encode()}
 
 
 def _diff(before: List[str], after: List[str]) -> Dict[str, Any]:
@@ -165,13 +171,13 @@ def main() -> None:
             **backup_module.ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "rehearse"], "default": "present"},
             "keep": {"type": "int", "default": 5},
-            "resources": {"type": "bool", "default": False},
+            "resources": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     try:
         result = run(from_module(module), module.params, module.check_mode)
-    except (BackupError, HostError, TctlError) as error:
+    except (BackupError, HostError) as error:
         module.fail_json(msg=str(error))
     else:
         module.exit_json(**result)

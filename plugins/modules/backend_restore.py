@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
   - lockstep.teleport.backup_choice
+  - lockstep.teleport.backup_encryption
 attributes:
   check_mode:
     support: full
@@ -93,11 +94,11 @@ def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str
         name = parameters["instance"]["unit"]["name"]
         raise BackupError(f"{name} is running. Stop it, and all other Auth Services of {spec.cluster}, first.")
     path = parameters["path"] or backup.choose_backup(spec, parameters["version"])
+    cipher = backup_module.cipher_of(parameters, host)
     if check_mode:
-        chosen = backup.would_restore(path, spec)
-        restored = backup.Restored(not backup.is_restored(chosen, spec), None, chosen.manifest)
+        restored = backup.preview_restore(path, spec, cipher)
     else:
-        restored = backup.restore_backup(path, spec)
+        restored = backup.restore_backup(path, spec, cipher=cipher)
     return {
         "changed": restored.changed,
         "path": path,

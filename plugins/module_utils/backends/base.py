@@ -66,6 +66,14 @@ class Drilled(NamedTuple):
     counts: Dict[str, int]
 
 
+class ConfigChange(NamedTuple):
+    """What has to stand in ``teleport.storage`` of every Auth Service after a restore that could not keep the place."""
+
+    key: str
+    old: str
+    new: str
+
+
 class Backend(ABC):
     """Where a cluster keeps its state. ``kind`` and ``location`` go into the manifest, so they hold no secret."""
 
@@ -77,6 +85,13 @@ class Backend(ABC):
 
     #: Whether another host than the one that took a backup may put it back.
     shared: bool
+
+    #: What :meth:`restore` leaves to be changed in ``teleport.yaml`` before any Auth Service starts.
+    config_change: Optional[ConfigChange] = None
+
+    def accepts(self, saved: Mapping[str, Any]) -> bool:
+        """Return whether a backup with this ``backend`` entry in its manifest may be put back here."""
+        return (self.kind, self.location) == (saved["kind"], saved["location"])
 
     @abstractmethod
     def size_bytes(self) -> int:
@@ -108,6 +123,21 @@ class Backend(ABC):
     @abstractmethod
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
         """Make the state what was saved. Killed at any point, a second call finishes the work."""
+
+    def planned_change(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]
+    ) -> Optional[ConfigChange]:
+        """Return the ``config_change`` that a restore would leave, without restoring anything."""
+        del folder, saved, parts
+        return None
+
+    def rehearse(self, saved: Mapping[str, Any]) -> None:  # noqa: B027 - only stores that check rights have something to ask
+        """Find out whether what :meth:`save` just made could be restored, without changing anything. *saved* is its
+        ``backend`` entry. Raises :class:`BackupError`.
+        """
+
+    def discard(self, folder: str, saved: Mapping[str, Any]) -> None:  # noqa: B027 - most are nothing but their folder
+        """Remove what :meth:`save` made outside of *folder*; *saved* is the ``backend`` entry of its manifest."""
 
     def drill(
         self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host

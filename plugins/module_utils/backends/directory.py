@@ -9,7 +9,14 @@ import os
 from typing import Any, Mapping
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import trees
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Drilled,
+    Part,
+    Saved,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 PART = "dir.tar"
 
@@ -56,6 +63,17 @@ class DirectoryBackend(Backend):
     def preserve(self, folder: str) -> None:
         """Copy the folder as it is."""
         trees.copy_tree(self.location, os.path.join(folder, "dir"))
+
+    def drill(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host
+    ) -> Drilled:
+        """Unpack the files elsewhere, and compare each with the saved one."""
+        del parts, host
+        path = os.path.join(folder, PART)
+        found = trees.extract(path, scratch)
+        if found != saved["counts"]["files"] or not trees.matches(path, scratch):
+            raise BackupError(f"{path}: {found} files were unpacked, and they are not those that were saved.")
+        return Drilled(True, "The files were unpacked into a scratch folder and compared.", {"files": found})
 
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
         """Make the folder hold exactly the saved files."""

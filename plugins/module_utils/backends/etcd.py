@@ -16,7 +16,14 @@ from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import etcd_scratch
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Drilled,
+    Part,
+    Saved,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import (
     TXN_BYTES,
     TXN_OPS,
@@ -26,6 +33,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_cl
     KeyValue,
     peer_url,
 )
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 
 PART = "etcd.jsonl"
@@ -138,6 +146,23 @@ class EtcdBackend(Backend):
         alive = (entry for entry in read_entries(path) if entry.expires is None or entry.lease in leases)
         for batch in batches(KeyValue(entry.key, entry.value, leases.get(entry.lease, 0)) for entry in alive):
             self._client.put(batch)
+
+    def drill(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host
+    ) -> Drilled:
+        """Write the saved keys into an etcd of our own, and compare; where there is none, read the file back."""
+        if etcd_scratch.program() is None:
+            drilled = super().drill(folder, saved, parts, scratch, host)
+            return drilled._replace(proven=f"{drilled.proven} Install etcd on this host to have them restored.")
+        self.verify(folder, saved)
+        with etcd_scratch.scratch_etcd(scratch, host) as client:
+            elsewhere = EtcdBackend(self.location[:-1], client, self._clock)
+            elsewhere.restore(folder, saved, parts)
+            if not elsewhere.matches(folder, saved, parts):
+                raise BackupError(f"{folder}: the keys in the scratch etcd are not those that were saved.")
+            found = client.count(self._start, self._end)
+        proven = f"The keys were restored into a scratch etcd {client.version}, read again and compared."
+        return Drilled(True, proven, {"keys": found})
 
     def tools(self) -> Dict[str, str]:
         """Return the version of the server that was asked."""

@@ -12,7 +12,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 from urllib.parse import quote
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Drilled,
+    Part,
+    Saved,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
 
 PART = "sqlite.db"
@@ -60,10 +67,7 @@ class SqliteBackend(Backend):
     def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
         """Let SQLite check every page and index of the copy, and count its rows again."""
         path = os.path.join(folder, PART)
-        with _opened(path, "mode=ro&immutable=1") as database:
-            found = [str(row[0]) for row in _query(database, path, "PRAGMA integrity_check(3)")]
-        if found != ["ok"]:
-            raise BackupError(f"{path}: SQLite finds the database damaged: {'; '.join(found)}.")
+        check_database(path, "mode=ro&immutable=1")
         if _counts(path) != dict(saved["counts"]):
             raise BackupError(f"{path}: holds {_counts(path)} rows, the manifest says {dict(saved['counts'])}.")
 
@@ -102,6 +106,22 @@ class SqliteBackend(Backend):
         os.rename(staged, self.location)
         durable.sync_folder(home)
 
+    def drill(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host
+    ) -> Drilled:
+        """Put the file elsewhere, open it for writing as Teleport does, check every page and count its rows."""
+        del host
+        path = os.path.join(scratch, PART)
+        copied = durable.copy_file(os.path.join(folder, PART), path)
+        if copied.sha256 != parts[PART].sha256:
+            raise BackupError(f"{path}: what was restored is not what was saved.")
+        with _opened(path, "mode=rw") as database:
+            _query(database, path, "BEGIN IMMEDIATE")
+            _query(database, path, "ROLLBACK")
+        self.verify(scratch, saved)
+        proven = "The database was restored into a scratch folder, opened for writing, and every page and row checked."
+        return Drilled(True, proven, dict(saved["counts"]))
+
     def tools(self) -> Dict[str, str]:
         """Return the version of the library."""
         return {"sqlite": sqlite3.sqlite_version}
@@ -129,6 +149,14 @@ class SqliteBackend(Backend):
     def _save_online(self, target: str) -> durable.Copied:
         online_copy(self.location, target)
         return durable.hash_file(target)
+
+
+def check_database(path: str, how: str = "mode=rw") -> None:
+    """Let SQLite check every page and index. Raises :class:`BackupError` when one is damaged."""
+    with _opened(path, how) as database:
+        found = [str(row[0]) for row in _query(database, path, "PRAGMA integrity_check(3)")]
+    if found != ["ok"]:
+        raise BackupError(f"{path}: SQLite finds the database damaged: {'; '.join(found)}.")
 
 
 def online_copy(source: str, target: str) -> None:
