@@ -21,10 +21,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
 _MODULE = "lockstep.teleport.instance_upgrade"
 _URL_RE = re.compile(r"[a-z][a-z0-9+.-]*://")
 _FILE_SCHEME = "file://"
+#: It becomes part of a file name on the controller, and a host said it.
+_ARCHITECTURE_RE = re.compile(r"[a-z0-9_]{1,32}")
 #: What ssh says when it never got through, so that nothing can have been started.
 _NEVER_CONNECTED_RE = re.compile(
     r"connect to host|Could not resolve|Permission denied|Host key verification failed|Invalid/incorrect password"
@@ -70,8 +73,14 @@ class ActionModule(ActionBase):
         elif _URL_RE.match(base):
             return ""
         edition = str(arguments.get("edition") or instance.get("edition") or "community")
-        version = str(arguments.get("version")).strip().removeprefix("v")
-        name = artifact.artifact_name(version, edition, str(instance.get("architecture")))
+        try:
+            version = str(Version.parse(arguments.get("version")))
+        except VersionError:
+            return ""
+        architecture = str(instance.get("architecture"))
+        if not _ARCHITECTURE_RE.fullmatch(architecture):
+            raise AnsibleActionFail("instance.architecture is not what instance_info returns; nothing was installed.")
+        name = artifact.artifact_name(version, edition, architecture)
         folder = installation.folder_name(version, edition)
         if self._task.check_mode and folder in (instance.get("kept_versions") or []):
             return ""
@@ -90,6 +99,9 @@ class ActionModule(ActionBase):
         if arguments.get("checksum"):
             return str(arguments["checksum"])
         name = os.path.basename(local)
+        pinned = self._pinned(name, arguments)
+        if pinned:
+            return pinned
         advice = "Put the artefact's checksum there, or set checksum."
         try:
             with open(local + ".sha256", encoding="utf-8", errors="replace") as source:
@@ -98,6 +110,16 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{local}.sha256: {problem.strerror}. {advice}") from None
         except ValueError as problem:
             raise AnsibleActionFail(f"{local}.sha256: {problem}. {advice}") from None
+
+    @staticmethod
+    def _pinned(name: str, arguments: Mapping[str, Any]) -> str:
+        version = str(Version.parse(arguments.get("version")))
+        try:
+            return artifact.pinned(
+                arguments.get("checksums") or {}, name, version, str(arguments["instance"].get("architecture"))
+            )
+        except ValueError as problem:
+            raise AnsibleActionFail(f"{problem}. Nothing was installed.") from None
 
     def _bring_and_execute(self, local: str, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Copy the artefact to the host and try again. It is checked here first: a fleet must not get a broken one."""

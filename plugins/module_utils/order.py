@@ -5,21 +5,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import installation, liveness, release, service
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    artifact,
+    installation,
+    liveness,
+    release,
+    service,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Wish
-from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version, VersionError
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import (
+    COMMUNITY,
+    ENTERPRISE,
+    FIPS,
+    Version,
+    VersionError,
+)
 
 DEFAULT_VERSIONS_DIR = "/opt/teleport-versions"
 
 _URL_RE = re.compile(r"https?://\S+")
 _SHA256_RE = re.compile(r"[0-9a-fA-F]{64}")
+_ARCHITECTURE_RE = re.compile(r"[a-z0-9_]{1,32}")
+_SERVICES = frozenset(("auth", "proxy", "agent", "client"))
 _NEEDED = ("services", "unit", "config", "architecture", "bin_dir")
 
 
@@ -134,6 +149,26 @@ def check_instance(instance: Mapping[str, Any]) -> None:
         raise HostError(
             f"instance lacks {', '.join(missing)}; give it what lockstep.teleport.instance_info returned as 'instance'."
         )
+    wrong = next((name for name, is_right in _shape(instance) if not is_right), "")
+    if wrong:
+        raise HostError(
+            f"instance.{wrong} is not what lockstep.teleport.instance_info returns; give its 'instance' as it is."
+        )
+    service.unit_name(instance["unit"]["name"])
+
+
+def _shape(instance: Mapping[str, Any]) -> Tuple[Tuple[str, bool], ...]:
+    """Name what root is going to use of an instance, and whether it can be used: it came by way of other people."""
+    unit, config, services = instance["unit"], instance["config"], instance["services"]
+    path = config.get("path") if isinstance(config, dict) else None
+    return (
+        ("unit.name", isinstance(unit, dict) and isinstance(unit.get("name"), str)),
+        ("config.path", isinstance(path, str) and os.path.isabs(path)),
+        ("services", isinstance(services, list) and set(map(str, services)) <= _SERVICES),
+        ("architecture", _ARCHITECTURE_RE.fullmatch(str(instance["architecture"])) is not None),
+        ("bin_dir", os.path.isabs(str(instance["bin_dir"]))),
+        ("edition", instance.get("edition") in (None, COMMUNITY, ENTERPRISE, FIPS)),
+    )
 
 
 def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> release.Release:
@@ -145,10 +180,19 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
     if checksum and not _SHA256_RE.fullmatch(checksum):
         raise HostError(f"checksum {checksum!r} is no SHA-256; allowed are 64 hexadecimal digits.")
     url = parameters["artifact_url"]
+    edition = parameters["edition"] or instance.get("edition") or COMMUNITY
+    architecture = str(instance["architecture"])
+    unpinned = ""
+    try:
+        name = artifact.artifact_name(version, edition, architecture)
+        checksum = checksum or artifact.pinned(parameters.get("checksums") or {}, name, version, architecture)
+    except ValueError as problem:
+        unpinned = str(problem)
     return release.Release(
         version=version,
-        edition=parameters["edition"] or instance.get("edition") or COMMUNITY,
-        architecture=str(instance["architecture"]),
+        edition=edition,
+        architecture=architecture,
+        unpinned=unpinned,
         base_url=url if _URL_RE.fullmatch(url) else "",
         file=parameters["artifact_file"] or "",
         file_size=parameters["artifact_size"],

@@ -35,6 +35,8 @@ class Release:
 
     :param base_url: where artefacts are, for this host to fetch; empty when *file* is used.
     :param file: path on this host of the tarball that the controller brought; *checksum* is then needed.
+    :param unpinned: why its digest is not among those that are pinned; empty when it is, or none are. What is not
+        pinned is not brought then.
     """
 
     version: str
@@ -44,6 +46,7 @@ class Release:
     file: str = ""
     file_size: int = 0
     checksum: str = ""
+    unpinned: str = ""
 
     @property
     def folder(self) -> str:
@@ -72,6 +75,7 @@ def check_available(layout: installation.Layout, release: Release, opener: artif
 
     :raises HostError: when not.
     """
+    _check_pinned(release)
     size = release.file_size
     if release.base_url:
         size = artifact.find(opener, release.base_url, release.artifact, release.checksum).size
@@ -100,6 +104,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
     folder = layout.folder(release.folder)
     if is_present(layout, release) and not installation.damaged(folder):
         return False
+    _check_pinned(release)
     with _cleaned(layout):
         tarball = release.file or _fetch(layout, release, opener)
         if release.file:
@@ -111,6 +116,11 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
         facts = {"version": release.version, "edition": release.edition, "source": release.artifact}
         publish(layout, fresh, release.folder, {**facts, "sha256": durable.hash_file(tarball).sha256})
     return True
+
+
+def _check_pinned(release: Release) -> None:
+    if release.unpinned:
+        raise HostError(f"{release.unpinned}. Nothing was installed.")
 
 
 def publish(layout: installation.Layout, fresh: str, name: str, facts: Dict[str, Any]) -> None:

@@ -58,6 +58,20 @@ options:
   checksum:
     description: SHA-256 of the artefact in hex. The file C(.sha256) is not needed then.
     type: str
+  checksums:
+    description:
+      - SHA-256 digests that are pinned, by file name, or by version and architecture, as in
+        V({"17.7.20": {"amd64": "9f86…"}}).
+      - Where any are given, an artefact without one is refused, and no file C(.sha256) is asked for. Digests that come
+        from the publisher by another way than the artefacts protect against a server that was taken over.
+      - A version folder on the host that came from a tarball with another digest is replaced.
+    type: dict
+    default: {}
+  ca_path:
+    description:
+      - File on the host with the certificate authorities, in PEM, that O(artifact_url) is verified with, instead of
+        those of the host.
+    type: path
   versions_dir:
     description: Folder with one folder per version. Defaults to what the instance was observed with.
     type: path
@@ -236,7 +250,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import journal, shield
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, journal, shield
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
@@ -249,6 +263,8 @@ ARGUMENTS: Dict[str, Any] = {
     "artifact_url": {"type": "str", "default": "https://cdn.teleport.dev"},
     "edition": {"type": "str", "choices": ["community", "enterprise", "fips"]},
     "checksum": {"type": "str"},
+    "checksums": {"type": "dict", "default": {}},
+    "ca_path": {"type": "path"},
     "versions_dir": {"type": "path"},
     "keep": {"type": "int", "default": 2},
     "expect_version": {"type": "str"},
@@ -273,6 +289,12 @@ ARGUMENTS: Dict[str, Any] = {
     "run_id": {"type": "str"},
     "collect": {"type": "bool", "default": False},
 }
+
+
+_UNPROTECTED = (
+    "artifact_url is http and no digest is pinned: whoever is on the way between hosts and server can exchange the "
+    "release and its checksum. Use https, or pin digests in teleport_artifact_checksums."
+)
 
 
 def perform(upgrade: Upgrade, check_mode: bool) -> Dict[str, Any]:
@@ -310,7 +332,11 @@ def main() -> None:
     if module.params["collect"]:
         module.exit_json(**collected(versions_dir, run_id))
     shield.ignore_signals()
-    result = perform(Upgrade(from_module(module), order, open_url), module.check_mode)
+    if order.release.base_url.startswith("http://") and not order.release.checksum:
+        module.warn(_UNPROTECTED)
+    ca_path = module.params["ca_path"]
+    opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
+    result = perform(Upgrade(from_module(module), order, opener), module.check_mode)
     if run_id and not module.check_mode and os.path.isdir(versions_dir):
         journal.leave_result(versions_dir, run_id, result)
     if result.get("failed"):

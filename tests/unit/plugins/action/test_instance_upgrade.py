@@ -224,3 +224,35 @@ def test_host_that_was_never_reached_is_not_waited_for(text: str) -> None:
 def test_check_mode_has_nothing_to_collect() -> None:
     result = Action(LOST, check_mode=True).run(task_vars={})
     assert (result["failed"], result["changed"]) == (True, False)
+
+
+def test_a_pinned_digest_goes_before_the_file_beside_the_artefact(depot: Path) -> None:
+    (depot / f"{NAME}.sha256").write_text("a" * 64)
+    digest = hashlib.sha256(b"release").hexdigest()
+    action = Action(NEEDED, DONE, artifact_url=str(depot), checksums={"6.2.31": {"amd64": digest}})
+    assert action.run(task_vars={}) == DONE
+    assert action.asked[1]["checksum"] == digest
+
+
+@pytest.mark.parametrize(
+    ("checksums", "reason"),
+    [
+        ({NAME: "0" * 64}, "wanted is 0000"),
+        ({"6.2.30": {"amd64": "0" * 64}}, "no digest is pinned for teleport-v6.2.31"),
+    ],
+)
+def test_an_artefact_that_is_not_the_pinned_one_never_leaves_the_controller(
+    depot: Path, checksums: dict[str, Any], reason: str
+) -> None:
+    action = Action(NEEDED, artifact_url=str(depot), checksums=checksums)
+    with pytest.raises(AnsibleActionFail, match=reason):
+        action.run(task_vars={})
+    assert action.transfers == []
+
+
+@pytest.mark.parametrize("architecture", ["amd64/../../../../etc/x", "", "A", "a" * 40, "x\n"])
+def test_a_host_cannot_ask_for_other_files_of_the_controller(depot: Path, architecture: str) -> None:
+    action = Action(NEEDED, artifact_url=str(depot), instance={**INSTANCE, "architecture": architecture})
+    with pytest.raises(AnsibleActionFail, match="instance.architecture is not what instance_info returns"):
+        action.run(task_vars={})
+    assert action.transfers == []
