@@ -239,4 +239,67 @@ def _preflight(rule: Rule) -> Code:
 
 _PREFLIGHT = {rule.id: _preflight(rule) for rule in rules().values()}
 
-CODES: dict[str, Code] = {**_INPUT, **_CLUSTERS, **_INSTANCES, **_VERSIONS, **_PLAN, **_PREFLIGHT}
+_ROLLBACK = {
+    "rollback-cluster-unknown": _blocker(
+        "The cluster to take back is not named, or not in the inventory.",
+        "Name one of them in teleport_rollback_cluster.",
+    ),
+    "rollback-no-backup": _blocker(
+        "No auth host of the cluster holds a backup that leads back.",
+        "Name one in teleport_rollback_backup (a path on an auth host), or copy one there and run again.",
+    ),
+    "rollback-backup-foreign": _blocker(
+        "The backup is of another cluster.", "Name a backup of this cluster, or correct teleport_rollback_cluster."
+    ),
+    "rollback-backup-unusable": _blocker(
+        "The backup does not verify: it is damaged, was changed, or is no backup of this collection.",
+        "Name another backup in teleport_rollback_backup.",
+    ),
+    "rollback-backup-elsewhere": _blocker(
+        "The backup belongs to another place: the storage section of that time differs, or it is of another host.",
+        "Put the storage section of that time back (teleport.yaml lies in the backup), or name another backup.",
+    ),
+    "rollback-backup-version": _blocker(
+        "The backup is not of the version to return to.",
+        "Name another backup, or leave teleport_rollback_version out.",
+    ),
+    "rollback-newer-backup": _warning(
+        "There are later backups of the same version, with which less would be lost.",
+        "Make sure that the older one is meant.",
+    ),
+    "rollback-unacknowledged": _blocker(
+        "The restore would lose what was written since the backup, and nobody has accepted that.",
+        "Name the backup in teleport_rollback_acknowledge.",
+    ),
+    "rollback-too-far": _blocker(
+        "More release lines lie between than one.",
+        "Go back one line at a time, each from its own backup, newest first.",
+    ),
+    "rollback-not-back": _blocker(
+        "The version to return to is not older.", "Name an older version or backup; forward leads the upgrade."
+    ),
+    "rollback-unreachable": _waivable(
+        "An instance of the cluster cannot be reached.",
+        "Mend the connection. Waived, it stays newer than its auth servers and may be refused by them until it is taken back.",
+    ),
+    "rollback-version-unknown": _waivable(
+        "The version of an instance of the cluster is not known.",
+        "Find out what runs there. Waived, it stays as it is.",
+    ),
+    "rollback-leaf-newer": _blocker(
+        "A leaf would be of a newer release line than its root.", "Take the leaf back first, then its root."
+    ),
+    "rollback-leaf-behind": _blocker(
+        "The cluster would be more than one release line behind its root.", "Take the root back first, or stay."
+    ),
+    "rollback-unmanaged-newer": _waivable(
+        "The cluster lists a newer instance that the inventory lacks.",
+        "Add it to the inventory, or take it back by what manages it. Waived, it may be refused by its auth servers.",
+    ),
+    "rollback-host-refuses": _blocker(
+        "A host says that it cannot go back: the old version is not kept there and cannot be fetched, or there is no room.",
+        "Cure what it says; teleport_artifact_url is where versions are fetched from.",
+    ),
+}
+
+CODES: dict[str, Code] = {**_INPUT, **_CLUSTERS, **_INSTANCES, **_VERSIONS, **_PLAN, **_ROLLBACK, **_PREFLIGHT}
