@@ -39,8 +39,8 @@ def place_of(path: str, storage: Mapping[str, Any], key: str) -> Place:
     start = (storage.get("places") or {}).get(key)
     if start is None:
         raise BackupError(
-            f"{path}: storage.{key} cannot be replaced, because it is not written as one plain word of its own (it is an "
-            f"alias, has an anchor, or comes from a merge). Write it as '{key}: NAME'."
+            f"{path}: storage.{key} cannot be replaced, because it is not written as one plain word of its own (it is "
+            f"an alias, has an anchor, or comes from a merge). Write it as '{key}: NAME'."
         )
     return Place(path, int(start), key)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, List, Mapping, NamedTuple, Optional, Union
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
@@ -38,7 +38,8 @@ NO_CHOICE = Choice()
 class Means:
     """The host's commands, its ``teleport.yaml``, and the user's choice.
 
-    ``config_path`` is where secrets are read, because facts hold none. ``program`` is Teleport's own program.
+    ``config_path`` is where secrets are read, because facts hold none; ``places`` are the bytes at which some of its
+    values begin. ``unit`` is the name of the instance's unit. ``program`` is Teleport's own program.
     """
 
     host: Optional[Host] = None
@@ -47,6 +48,8 @@ class Means:
     cluster: str = ""
     version: str = ""
     choice: Choice = NO_CHOICE
+    unit: str = ""
+    places: Mapping[str, int] = field(default_factory=dict)
 
     def run(
         self,
