@@ -45,13 +45,13 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backup_store imp
     EVIDENCE,
     PARTIAL,
     Backup,
-    choose_backup,
     free_name,
     held,
     list_backups,
+    newest_backup,
     opened,
     plainly,
-    prune_backups,
+    prune,
     require_room,
     seal_backups,
     would_seal,
@@ -220,6 +220,19 @@ def would_restore(path: str, spec: BackupSpec) -> Backup:
 def is_restored(backup: Backup, spec: BackupSpec) -> bool:
     """Return whether backend and process state are known to be exactly those of *backup*, which is not sealed."""
     return bool(_compare(backup, spec))
+
+
+def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
+    """Return the newest backup of the cluster, of Teleport *version* when given. Raises :class:`BackupError`."""
+    return newest_backup(spec.directory, spec.cluster, version)
+
+
+def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
+    """Remove all but the newest *keep* backups of the cluster (0 keeps all) and return the folders removed.
+
+    Evidence of failures and folders of other origin are never touched.
+    """
+    return prune(spec.directory, spec.cluster, keep, lambda backup: _discard(spec, backup))
 
 
 def space_needed(spec: BackupSpec) -> int:
@@ -443,6 +456,13 @@ def _require_space(spec: BackupSpec, copies: int = 1) -> None:
 
 def _stem(spec: BackupSpec, created: str) -> str:
     return f"{created.replace('-', '').replace(':', '')}-{spec.version}"
+
+
+def _discard(spec: BackupSpec, backup: Backup) -> None:
+    entry = backup.manifest["backend"]
+    backend = open_backend(spec.storage, spec.data_dir, backup.manifest["version"], spec.means, entry["kind"])
+    with contextlib.closing(backend):
+        backend.discard(backup.path, entry)
 
 
 def _line(version: str) -> Optional[str]:

@@ -36,15 +36,21 @@ def read(folder: str, cluster: Optional[str] = None) -> Dict[str, Any]:
     """
     path = os.path.join(folder, NAME)
     manifest = _load(folder, path)
+    check(path, manifest)
+    if cluster is not None and manifest["cluster"] != cluster:
+        raise BackupError(f"{folder}: is a backup of cluster {manifest['cluster']!r}, not of {cluster!r}.")
+    return manifest
+
+
+def check(path: str, manifest: Mapping[str, Any]) -> None:
+    """Raise :class:`BackupError` unless *manifest*, which came from *path*, is one of ours and unchanged."""
     if manifest.get("kind") != KIND:
         raise BackupError(f"{path}: not a manifest of this collection (kind is {manifest.get('kind')!r}).")
     _check_format(path, manifest.get("format"))
     if manifest.get("digest") != _digest(manifest):
         raise BackupError(f"{path}: was changed after the backup was taken. Use another backup.")
-    if cluster is not None and manifest["cluster"] != cluster:
-        raise BackupError(f"{folder}: is a backup of cluster {manifest['cluster']!r}, not of {cluster!r}.")
+    _check_shape(path, manifest)
     _check_names(path, manifest)
-    return manifest
 
 
 def parts(manifest: Mapping[str, Any]) -> Dict[str, Part]:
@@ -66,6 +72,18 @@ def check_parts(folder: str, manifest: Mapping[str, Any]) -> None:
         raise BackupError(f"{folder}: holds {extra[0]!r}, which the manifest does not list. Use another backup.")
     for part in listed.values():
         _check_part(os.path.join(folder, part.name), part)
+
+
+def _check_shape(path: str, manifest: Mapping[str, Any]) -> None:
+    """A digest is no signature: what has come from elsewhere may be anything."""
+    lists = [manifest.get("parts"), (manifest.get("sealed") or {"parts": []}).get("parts")]
+    try:
+        whole = all(Part(**entry).size >= 0 for entries in lists for entry in entries or ())
+    except TypeError:
+        whole = False
+    missing = [key for key in ("cluster", "version", "created", "backend", "parts") if not manifest.get(key)]
+    if missing or not whole:
+        raise BackupError(f"{path}: lacks {', '.join(missing) or 'what a part needs'}. Use another backup.")
 
 
 def _check_names(path: str, manifest: Mapping[str, Any]) -> None:

@@ -13,14 +13,11 @@ import contextlib
 import itertools
 import os
 import shutil
-from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, backup_seal, durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import SUFFIXES, Cipher
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup_spec import BackupSpec
 
 PARTIAL = ".partial-"
 EVIDENCE = "failed-"
@@ -41,13 +38,8 @@ class Backup(NamedTuple):
     manifest: Dict[str, Any]
 
 
-def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:
-    """Return the newest backup of the cluster, of Teleport *version* when given. Raises :class:`BackupError`."""
-    return newest_backup(spec.directory, spec.cluster, version)
-
-
 def newest_backup(directory: str, cluster: str, version: Optional[str] = None) -> str:
-    """Like :func:`choose_backup`, where there is no Auth Service."""
+    """Return the newest backup of *cluster*, of Teleport *version* when given. Raises :class:`BackupError`."""
     backups = list_backups(directory, cluster)
     for backup in backups:
         if version in (None, backup.manifest["version"]):
@@ -72,31 +64,20 @@ def list_backups(directory: str, cluster: str) -> List[Backup]:
     return found
 
 
-def prune_backups(spec: BackupSpec, keep: int) -> List[str]:
-    """Remove all but the newest *keep* backups of the cluster (0 keeps all) and return the folders removed.
-
-    Evidence of failures and folders of other origin are never touched.
-    """
-    return prune(spec.directory, spec.cluster, keep, partial(_discard, spec))
-
-
 def prune(
     directory: str, cluster: str, keep: int, discard: Callable[[Backup], None] = lambda _backup: None
 ) -> List[str]:
-    """Like :func:`prune_backups`, for copies; *discard* removes what a backup has outside of its folder."""
+    """Remove all but the newest *keep* backups of *cluster* (0 keeps all) and return the folders removed.
+
+    *discard* removes what a backup has outside of its folder. Evidence of failures and folders of other origin are
+    never touched.
+    """
     surplus = list_backups(directory, cluster)[keep:] if keep > 0 else []
     with plainly():
         for backup in surplus:
             discard(backup)
             durable.remove_folder(backup.path)
     return [backup.path for backup in surplus]
-
-
-def _discard(spec: BackupSpec, backup: Backup) -> None:
-    entry = backup.manifest["backend"]
-    backend = open_backend(spec.storage, spec.data_dir, backup.manifest["version"], spec.means, entry["kind"])
-    with contextlib.closing(backend):
-        backend.discard(backup.path, entry)
 
 
 @contextlib.contextmanager
