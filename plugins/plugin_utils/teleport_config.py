@@ -14,7 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight_config, safe_yaml
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql_uri
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_places, preflight_config, safe_yaml
 
 DEFAULT_DATA_DIR = "/var/lib/teleport"
 AUTH_LISTEN = "0.0.0.0:3025"
@@ -45,6 +47,7 @@ _STORAGE_TEXTS = (
     "collection_name",
     "project_id",
     "credentials_path",
+    "auth_mode",
 )
 _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 
@@ -82,7 +85,7 @@ def summarize(text: str, options: Mapping[str, str]) -> dict[str, Any]:
         "auth_listen_addr": _text(auth.get("listen_addr")) or AUTH_LISTEN,
         "proxy_web_addr": _text(proxy.get("web_listen_addr")) or PROXY_WEB_LISTEN,
         "proxy_public_addr": _texts(proxy.get("public_addr")),
-        "storage": _storage(_section(teleport, "storage"), data_dir),
+        "storage": _with_places(_storage(_section(teleport, "storage"), data_dir), text),
         "roles_enabled": _roles(top, options.get("roles", "")),
         "checked": preflight_config.settings(top),
     }
@@ -140,9 +143,34 @@ def _storage(storage: Mapping[str, Any], data_dir: str) -> dict[str, Any]:
     if peers:
         found["peers"] = peers
     found.update({key: storage[key] for key in _STORAGE_TEXTS if _text(storage.get(key))})
+    if _text(storage.get("conn_string")):
+        found["conn_string"] = _postgresql("conn_string", storage["conn_string"])
+    for key in ("audit_events_uri", "audit_sessions_uri"):
+        uris = [_without_login(key, uri) for uri in _texts(storage.get(key))]
+        if uris:
+            found[key] = uris
     if "insecure" in storage:
         found["insecure"] = _is_enabled({"enabled": storage["insecure"]}, False)
     return found
+
+
+def _with_places(storage: dict[str, Any], text: str) -> dict[str, Any]:
+    """Add where values stand that a host has to read, or replace, in the file itself."""
+    return {**storage, "places": config_places.storage_places(text)} if storage["type"] == "dynamodb" else storage
+
+
+def _without_login(key: str, uri: str) -> str:
+    if uri.partition("://")[0] in postgresql_uri.SCHEMES:
+        return _postgresql(key, uri)
+    return _USERINFO_RE.sub("", uri)
+
+
+def _postgresql(key: str, text: str) -> str:
+    """The public form of a connection string; whoever connects finds its password in the file on the host."""
+    try:
+        return postgresql_uri.public(text)
+    except BackupError as problem:
+        raise ConfigRefused(f"storage.{key} {problem}") from None
 
 
 def _roles(top: Mapping[str, Any], given: str) -> list[str]:

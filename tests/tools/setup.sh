@@ -15,8 +15,16 @@ install_packages() {
   done
   [ "${#missing[@]}" -eq 0 ] && return
   echo "installing ${missing[*]}"
+  keep_postgresql_from_starting
   apt-get update -q -q
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q -q --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The tests start servers of their own; Debian's package would make and start one for the machine.
+keep_postgresql_from_starting() {
+  dpkg-query -W postgresql-common >/dev/null 2>&1 && return
+  mkdir -p /etc/postgresql-common
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 }
 
 # Ansible finds the collection by its path, so the checkout appears in one. ansible-test wants more: see sanity.sh.

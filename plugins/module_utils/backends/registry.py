@@ -14,8 +14,15 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     UnsupportedBackend,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.directory import DirectoryBackend
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb import DynamoBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql import (
+    TYPES as POSTGRESQL_TYPES,
+)
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql import (
+    PostgresqlBackend,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.sqlite import SqliteBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
@@ -26,16 +33,14 @@ ETCD_TYPES = ("etcd",)
 
 _PUBLIC_KEYS = (
     "type", "path", "peers", "prefix", "tls_ca_file", "tls_cert_file", "tls_key_file", "insecure", "username",
-    "password_file",
+    "password_file", "table_name", "region", "conn_string", "auth_mode", "audit_events_uri", "audit_sessions_uri",
 )  # fmt: skip
 
 _SQLITE_SINCE = Version.parse("4.0.0-0")
 
 #: How each store is saved by its own means, for those that cannot be saved from an Auth host.
 _BY_ITS_OWN_MEANS = {
-    "dynamodb": "take an on-demand backup of the table {where} (and of the one in audit_events_uri)",
     "firestore": "export the collection {where} with a managed export",
-    "postgresql": "dump the database with pg_dump",
     "cockroachdb": "take a BACKUP of the database in CockroachDB",
     "bolt": "stop Auth and copy the data directory",
     "boltdb": "stop Auth and copy the data directory",
@@ -58,13 +63,17 @@ def open_backend(
     which decides how it is read; without it the user's choice in *means* does. Raises :class:`UnsupportedBackend` for
     every other store and :class:`BackupError` for a section that cannot work.
     """
-    del means, saved_as
+    del saved_as
     kind = str(storage.get("type") or "").lower()
     parsed = _parsed(version)
     if kind in FILE_TYPES:
         return _file_backend(kind, storage, data_dir, parsed)
     if kind in ETCD_TYPES:
         return EtcdBackend.from_storage(storage, parsed)
+    if kind == DynamoBackend.kind:
+        return DynamoBackend.from_storage(storage, means)
+    if kind in POSTGRESQL_TYPES:
+        return PostgresqlBackend.from_storage(storage, means)
     raise UnsupportedBackend(kind, _unsupported(kind, storage))
 
 

@@ -138,11 +138,26 @@ def test_where_an_instance_joins_in_all_generations(text: str, servers: list[str
         ("teleport: {storage: {type: dir, path: /p}}", {"type": "dir", "path": "/p"}),
         (
             "teleport: {storage: {type: dynamodb, region: eu, table_name: t, access_key: AK, secret_key: hunter2}}",
-            {"type": "dynamodb", "region": "eu", "table_name": "t"},
+            {
+                "type": "dynamodb",
+                "region": "eu",
+                "table_name": "t",
+                "places": {"access_key": 76, "secret_key": 92, "table_name": 61},
+            },
         ),
         (
             "teleport: {storage: {type: postgresql, conn_string: 'postgresql://u:hunter2@db'}}",
-            {"type": "postgresql"},
+            {"type": "postgresql", "conn_string": "postgresql://u:***@db/"},
+        ),
+        (
+            """teleport: {storage: {type: sqlite, path: /p, audit_sessions_uri: 's3://key:hunter2@bucket/path',
+            audit_events_uri: ['file:///log', 'postgres://u:hunter2@db/audit']}}""",
+            {
+                "type": "sqlite",
+                "path": "/p",
+                "audit_events_uri": ["file:///log", "postgresql://u:***@db/audit"],
+                "audit_sessions_uri": ["s3://bucket/path"],
+            },
         ),
     ],
 )

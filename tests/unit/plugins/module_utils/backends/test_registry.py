@@ -57,9 +57,8 @@ def test_without_a_version_the_files_tell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("storage", "says"),
     [
-        ({"type": "dynamodb", "table_name": "tele-state"}, "take an on-demand backup of the table tele-state"),
         ({"type": "firestore", "collection_name": "tele"}, "export the collection tele"),
-        ({"type": "postgresql"}, "pg_dump"),
+        ({"type": "cockroachdb"}, "take a BACKUP"),
         ({"type": "quantum"}, "with the means its maker provides"),
     ],
 )
@@ -69,6 +68,31 @@ def test_other_stores_are_named_with_what_to_do(storage: dict[str, Any], says: s
     assert caught.value.kind == storage["type"]
     assert f"storage.type is '{storage['type']}'" in str(caught.value)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("storage", "says"),
+    [
+        ({"type": "postgresql"}, "names no PostgreSQL database"),
+        ({"type": "postgres", "conn_string": "postgresql://u@db/t", "auth_mode": "azure"}, "tokens of a cloud"),
+        ({"type": "postgresql", "conn_string": "nonsense"}, "is no connection string"),
+    ],
+)
+def test_postgresql_that_cannot_work(storage: dict[str, Any], says: str) -> None:
+    with pytest.raises(BackupError, match=says):
+        open_backend(storage, "/var/lib/teleport", "17.7.20")
+
+
+def test_postgresql_is_one_place_by_servers_and_databases() -> None:
+    audit = ["file:///log", "postgresql://u:***@audit:6000/a", "postgresql://u@b/c#retention_period=1h"]
+    storage = {
+        "type": "postgresql",
+        "conn_string": "postgresql://u:***@db/t?sslmode=disable",
+        "audit_events_uri": audit,
+    }
+    found = open_backend(storage, "/var/lib/teleport", "17.7.20")
+    assert found.location == "postgresql db:5432/t, audit audit:6000/a, audit-2 b:5432/c"
+    assert (found.kind, found.online, found.shared) == ("postgresql", True, True)
 
 
 @pytest.mark.parametrize(
