@@ -4,7 +4,7 @@
 """A moto server in a process of its own, and the table that a Teleport would have made there.
 
 What moto is good for here: a backup is a copy of the table at one moment, a restored table has its items and none of
-its tags, expiry, stream, protection and point-in-time recovery, as with AWS. What it does not show: backups and restores
+its tags, expiry, stream, protection and point-in-time recovery, as with AWS. What it does not show: backup and restore
 take no time (nothing is ever ``CREATING``), expired items are never removed, rights are not checked, and the size of a
 backup is always 123 bytes. Tests of those use answers put in between, see ``Between``.
 """
@@ -56,8 +56,8 @@ class Moto:
 
     def client(self, service: str = "dynamodb") -> Any:
         """Return a client of boto3 of its own, not the one that is tested."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[no-untyped-call]
+            service,
             region_name=REGION,
             endpoint_url=self.url,
             aws_access_key_id="of-the-test",

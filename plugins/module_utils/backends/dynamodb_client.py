@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import platform
 import sys
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -104,17 +105,24 @@ class Aws:
         access = self._access
         # Teleport finds its rights in its unit's environment, and this process has another one.
         os.environ.update(access.environment)
-        session = _boto3().session.Session(
-            aws_access_key_id=access.access_key or None,
-            aws_secret_access_key=access.secret_key or None,
-            region_name=access.region or os.environ.get("AWS_REGION") or None,
-        )
+        region = access.region or os.environ.get("AWS_REGION") or ""
+        surroundings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+        session = _session(access.access_key or "", access.secret_key or "", region, surroundings)
         settings = config.Config(  # type: ignore[union-attr]
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_ANSWER_SECONDS,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         )
         return session.client(service, endpoint_url=access.endpoint or _endpoint(service), config=settings)
+
+
+@functools.lru_cache(maxsize=8)
+def _session(access_key: str, secret_key: str, region: str, surroundings: Tuple[Tuple[str, str], ...]) -> Any:
+    """Return a session for one set of rights. Most of the time it takes goes into reading AWS' descriptions, once."""
+    del surroundings
+    return _boto3().session.Session(
+        aws_access_key_id=access_key or None, aws_secret_access_key=secret_key or None, region_name=region or None
+    )
 
 
 class Table(NamedTuple):
