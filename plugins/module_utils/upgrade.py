@@ -26,6 +26,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     upgrade_decision,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_resources import read_resources
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import (
@@ -51,6 +52,7 @@ class Upgrade:
         self._order = order
         self._layout = order.layout
         self._opener = opener
+        self._resources: Dict[str, bytes] = {}
         self.record = Record(host.wall)
         self._began = host.wall()
 
@@ -236,7 +238,19 @@ class Upgrade:
         if decision.restart and not self._order.client:
             release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
             shield.leave(self._host, self._order.unit, self._order.detached)
+            self._resources = self._read_resources(found)
         self.record.note("prepared")
+
+    def _read_resources(self, found: Found) -> Dict[str, bytes]:
+        """Ask, while Auth serves, for what belongs into the backup beside the backend. A refusal stops nothing."""
+        wanted = self._order.backup and self._order.backup.get("resources")
+        if not (wanted and found.running):
+            return {}
+        try:
+            return read_resources(self._host, self._order.instance, found.running)
+        except BackupError:
+            self.record.note("resources_unknown")
+            return {}
 
     def _adopt(self, found: Found, name: str) -> None:
         programs = self._plain_programs(found)
@@ -309,7 +323,7 @@ class Upgrade:
     # -- backup
 
     def _back_up(self, version: str) -> Saved:
-        taken = backup.take_backup(self._order.backup_spec(version, self._host))
+        taken = backup.take_backup(self._order.backup_spec(version, self._host), extra=self._resources)
         return Saved(taken.path, taken.manifest)
 
     def _restore(self, path: str, version: str) -> None:

@@ -126,6 +126,12 @@ options:
         description: Number of backups to keep. V(0) keeps all.
         type: int
         default: 0
+      resources:
+        description:
+          - As in M(lockstep.teleport.backend_backup). It is asked for before the stop. Where C(tctl) does not answer, the
+            backup goes without, and the timeline says so.
+        type: bool
+        default: true
       method:
         description: As in M(lockstep.teleport.backend_backup).
         type: str
@@ -279,6 +285,7 @@ ARGUMENTS: Dict[str, Any] = {
             "directory": {"type": "path", "required": True},
             "cluster": {"type": "str"},
             "keep": {"type": "int", "default": 0},
+            "resources": {"type": "bool", "default": True},
             **CHOICE_ARGUMENTS,
         },
     },

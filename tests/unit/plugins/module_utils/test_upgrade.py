@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,8 @@ class Backups:
         self.restored: list[str] = []
         self.broken_take = self.killed_take = self.broken_restore = False
 
-    def take(self, spec: backup.BackupSpec) -> backup.Backup:
+    def take(self, spec: backup.BackupSpec, extra: Mapping[str, bytes]) -> backup.Backup:
+        assert extra == {}, "the instance of these tests has no tctl to ask"
         self.taken.append(runs(self.fake))
         self.named.append(spec.version)
         if self.killed_take:
