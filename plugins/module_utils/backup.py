@@ -186,7 +186,7 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time, cipher: 
     """
     with _verified(path, spec, cipher) as (backup, was):
         if _compare(backup, was):
-            return Restored(False, None, backup.manifest)
+            return Restored(False, None, backup.manifest, _settled(backup, was))
         evidence, change = _restore(backup, was, path, now)
         try:
             if _compare(backup, was) is False:
@@ -195,14 +195,14 @@ def restore_backup(path: str, spec: BackupSpec, now: Clock = time.time, cipher: 
             if change:
                 _configure(was, change.key, change.new, change.old)
             raise
-    return Restored(True, evidence, backup.manifest, change)
+    return Restored(True, evidence, backup.manifest, change or _settled(backup, was))
 
 
 def preview_restore(path: str, spec: BackupSpec, cipher: Optional[Cipher] = None) -> Restored:
     """Return what :func:`restore_backup` would, changing nothing; raises as that would."""
     with _verified(path, spec, cipher) as (backup, was):
         if _compare(backup, was):
-            return Restored(False, None, backup.manifest)
+            return Restored(False, None, backup.manifest, _settled(backup, was))
         parts = backup_manifest.parts(backup.manifest)
         with contextlib.closing(_backend_for(backup.manifest, was)) as backend:
             change = backend.planned_change(backup.path, backup.manifest["backend"], parts)
@@ -362,6 +362,11 @@ def _restore(backup: Backup, spec: BackupSpec, path: str, now: Clock) -> Tuple[s
     if change:
         _configure(spec, change.key, change.old, change.new)
     return evidence, change
+
+
+def _settled(backup: Backup, spec: BackupSpec) -> Optional[ConfigChange]:
+    with contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+        return backend.settled_change(backup.manifest["backend"])
 
 
 def _configure(spec: BackupSpec, key: str, old: str, new: str) -> None:

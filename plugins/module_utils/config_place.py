@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Any, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
@@ -63,6 +63,17 @@ def replace(place: Place, old: str, new: str) -> None:
     if found != old:
         raise _changed(place, f"{found!r} stands where {old!r} stood")
     _write_like(os.path.realpath(place.path), content[:begin] + new.encode() + content[end:])
+
+
+def diff(path: str, old: str, new: str, key: str) -> Dict[str, str]:
+    """Return the change of one value for ``--diff``."""
+    header = f"{path} (storage.{key})"
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": f"{key}: {old}\n",
+        "after": f"{key}: {new}\n",
+    }
 
 
 def _content(place: Place) -> bytes:

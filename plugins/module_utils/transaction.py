@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, journal, liveness
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 
@@ -62,6 +62,7 @@ class Record:
     stopped_at: Optional[float] = None
     ready_at: Optional[float] = None
     backup: Optional[Saved] = None
+    config_change: Optional[ConfigChange] = None
 
     def note(self, event: str, at: Optional[float] = None) -> float:
         """Add an event, now unless *at* says when."""

@@ -327,7 +327,9 @@ class Upgrade:
         return Saved(taken.path, taken.manifest)
 
     def _restore(self, path: str, version: str) -> None:
-        backup.restore_backup(path, self._order.backup_spec(version, self._host))
+        self.record.config_change = backup.restore_backup(
+            path, self._order.backup_spec(version, self._host)
+        ).config_change
 
     # -- afterwards
 
@@ -370,4 +372,6 @@ class Upgrade:
 
     def progress(self) -> Dict[str, Any]:
         """What happened so far: ``timeline`` and ``outage``; a failure shows it as well."""
-        return {"timeline": self.record.events, "outage": self.record.outage()}
+        change = self.record.config_change
+        more = {"config_change": change.as_dict()} if change else {}
+        return {"timeline": self.record.events, "outage": self.record.outage(), **more}

@@ -17,7 +17,9 @@ description:
   - What is found before is kept in C(failed-<UTC time>) beside the backups. A run that was killed is finished by
     the next one.
   - All Auth Services of the cluster have to be stopped. This module can only see the one on its host.
-  - The configuration, the unit and the binaries are not touched; copies of the first two lie in the backup.
+  - The unit and the binaries are not touched, and of the configuration only C(storage.table_name), when the backend is
+    DynamoDB. AWS restores into another table, which gets tags, expiry, stream, billing, automatic scaling, deletion
+    protection and point-in-time recovery of the first. That one stays as it is.
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
@@ -52,6 +54,7 @@ options:
     type: str
 seealso:
   - module: lockstep.teleport.backend_backup
+  - module: lockstep.teleport.backend_follow
 author:
   - Lockstep maintainers (@lockstep)
 """
@@ -76,13 +79,20 @@ evidence:
   description: Folder with the state found before. Null when nothing had to be changed.
   returned: success
   type: str
+config_change:
+  description:
+    - What was changed in C(teleport.yaml) of this host, with C(key), C(old) and C(new). It belongs into the file of
+      every other Auth Service of the cluster before any of them starts, see M(lockstep.teleport.backend_follow).
+    - Null when the backend lies where it lay, as it does with every backend but DynamoDB.
+  returned: success
+  type: dict
 """
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_module
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_module, config_place
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
 
@@ -104,14 +114,17 @@ def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str
         "path": path,
         "manifest": restored.manifest,
         "evidence": restored.evidence,
-        "diff": _diff(restored, path),
+        "config_change": restored.config_change.as_dict() if restored.config_change else None,
+        "diff": _diff(restored, path, spec.config_path),
     }
 
 
-def _diff(restored: backup.Restored, path: str) -> Dict[str, Any]:
+def _diff(restored: backup.Restored, path: str, config_path: str) -> List[Dict[str, Any]]:
     after = {"state": f"as saved in {path}"}
     before = {"state": f"differs, kept in {restored.evidence or 'failed-…'}"} if restored.changed else after
-    return {"before": before, "after": after}
+    change = restored.config_change
+    of_config = [config_place.diff(config_path, change.old, change.new, change.key)] if change else []
+    return [{"before": before, "after": after}, *of_config]
 
 
 def main() -> None:

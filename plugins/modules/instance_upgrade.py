@@ -239,6 +239,12 @@ evidence:
   description: End of the unit's log, readiness, unit and versions at the moment of the failure, without secrets.
   returned: failure
   type: dict
+config_change:
+  description:
+    - What a restore changed in C(teleport.yaml), with C(key), C(old) and C(new), see
+      M(lockstep.teleport.backend_follow).
+  returned: when a restored backend has another name
+  type: dict
 backup:
   description: The backup that was taken, with C(path) and C(manifest).
   returned: when one was taken

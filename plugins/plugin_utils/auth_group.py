@@ -45,6 +45,17 @@ def auth_part(plan: Plan, index: int, host: str) -> dict[str, Any]:
     }
 
 
+def tables(part: Mapping[str, Any], hostvars: HostVars) -> list[str]:
+    """Return the DynamoDB tables that the group's Auth Services name, as far as this run has seen or changed them."""
+    found = []
+    for member in part["members"]:
+        variables = hostvars[member]
+        changed = (variables.get("auth_upgrade") or {}).get("config_change") or {}
+        storage = variables["observe_result"]["instance"]["config"]["storage"]
+        found.append(changed.get("new") or storage.get("table_name"))
+    return sorted({name for name in found if name})
+
+
 def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> str:
     """Say what the primary runs now: ``upgraded``, ``untouched`` (the old version, as after a way back) or ``unknown``.
 

@@ -73,6 +73,10 @@ class ConfigChange(NamedTuple):
     old: str
     new: str
 
+    def as_dict(self) -> Dict[str, str]:
+        """As it stands in a result."""
+        return dict(self._asdict())
+
 
 class Backend(ABC):
     """Where a cluster keeps its state. ``kind`` and ``location`` go into the manifest, so they hold no secret."""
@@ -123,6 +127,11 @@ class Backend(ABC):
     @abstractmethod
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
         """Make the state what was saved. Killed at any point, a second call finishes the work."""
+
+    def settled_change(self, saved: Mapping[str, Any]) -> Optional[ConfigChange]:
+        """Return the ``config_change`` that an earlier restore of the backup has made in this configuration."""
+        del saved
+        return None
 
     def planned_change(
         self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]

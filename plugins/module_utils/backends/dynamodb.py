@@ -232,6 +232,11 @@ class DynamoBackend(Backend):
             if error.code not in _TAKEN:
                 raise
 
+    def settled_change(self, saved: Mapping[str, Any]) -> Optional[ConfigChange]:
+        """Return that the table in use is another one than the one saved."""
+        name = saved["details"]["table"]["name"]
+        return ConfigChange("table_name", name, self._table.name) if self._table.name != name else None
+
     def planned_change(
         self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]
     ) -> Optional[ConfigChange]:
