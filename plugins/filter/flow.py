@@ -62,6 +62,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "auth_failures": auth_group.failures,
     "auth_part": auth_group.auth_part,
     "auth_primary_outcome": auth_group.primary_outcome,
+    "auth_tables": auth_group.tables,
     "collect_observations": observed.collect,
     "count_agents": stage_view.count_agents,
     "failure_budget": stage_view.failure_budget,
