@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import name
 from ansible_collections.lockstep.teleport.plugins.module_utils.status_text import Status
 
 AUTH = "auth"
@@ -41,15 +42,15 @@ def from_heartbeats(service: str, resources: Iterable[Mapping[str, Any]]) -> Lis
     """
     found = []
     for resource in resources:
-        spec, metadata = resource.get("spec") or {}, resource.get("metadata") or {}
+        spec, metadata = _part(resource, "spec"), _part(resource, "metadata")
         found.append(
             Sighting(
                 service=service,
-                id=str(spec.get("host_id") or metadata.get("name") or ""),
-                host=str(spec.get("hostname") or ""),
+                id=name(spec.get("host_id") or metadata.get("name")),
+                host=name(spec.get("hostname")),
                 version=_version(spec.get("version")),
-                expires=metadata.get("expires") or None,
-                address=str(spec.get("addr") or ""),
+                expires=name(metadata.get("expires")) or None,
+                address=name(spec.get("addr")),
             )
         )
     return found
@@ -59,16 +60,17 @@ def from_inventory(resources: Iterable[Mapping[str, Any]]) -> List[Sighting]:
     """Read the answer of ``tctl inventory list``, which lists whole instances with all their services."""
     found = []
     for resource in resources:
-        spec, metadata = resource.get("spec") or {}, resource.get("metadata") or {}
-        names = [str(name).lower() for name in spec.get("services") or []]
-        services = {_INVENTORY_SERVICES.get(name, AGENT) for name in names if name not in _NO_SERVICE}
+        spec, metadata = _part(resource, "spec"), _part(resource, "metadata")
+        services_named = spec.get("services")
+        names = [str(one).lower() for one in services_named] if isinstance(services_named, list) else []
+        services = {_INVENTORY_SERVICES.get(one, AGENT) for one in names if one not in _NO_SERVICE}
         found += [
             Sighting(
                 service=service,
-                id=str(metadata.get("name") or ""),
-                host=str(spec.get("hostname") or ""),
+                id=name(metadata.get("name")),
+                host=name(spec.get("hostname")),
                 version=_version(spec.get("version")),
-                expires=metadata.get("expires") or None,
+                expires=name(metadata.get("expires")) or None,
                 address="",
             )
             for service in sorted(services)
@@ -107,9 +109,9 @@ def remote_clusters(resources: Iterable[Mapping[str, Any]]) -> List[Dict[str, An
     """Return the leaf clusters a root cluster knows. ``last_heartbeat`` marks reconnections; it is no pulse."""
     return [
         {
-            "name": str((resource.get("metadata") or {}).get("name") or ""),
-            "connection": str((resource.get("status") or {}).get("connection") or "unknown"),
-            "last_heartbeat": (resource.get("status") or {}).get("last_heartbeat"),
+            "name": name(_part(resource, "metadata").get("name")),
+            "connection": name(_part(resource, "status").get("connection")) or "unknown",
+            "last_heartbeat": name(_part(resource, "status").get("last_heartbeat")) or None,
         }
         for resource in resources
     ]
@@ -119,8 +121,8 @@ def trusted_clusters(resources: Iterable[Mapping[str, Any]]) -> List[Dict[str, A
     """Return the root clusters a leaf trusts, without the join tokens that stand beside them."""
     return [
         {
-            "name": str((resource.get("metadata") or {}).get("name") or ""),
-            "enabled": bool((resource.get("spec") or {}).get("enabled")),
+            "name": name(_part(resource, "metadata").get("name")),
+            "enabled": bool(_part(resource, "spec").get("enabled")),
         }
         for resource in resources
     ]
@@ -146,10 +148,16 @@ def _add(entries: Dict[str, Dict[str, Any]], sighting: Sighting) -> None:
         {"id": sighting.id, "host": "", "services": [], "version": None, "expires": None, "address": ""},
     )
     entry["services"].append(sighting.service)
-    for name in ("host", "version", "expires", "address"):
-        entry[name] = entry[name] or getattr(sighting, name)
+    for key in ("host", "version", "expires", "address"):
+        entry[key] = entry[key] or getattr(sighting, key)
+
+
+def _part(resource: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a resource; an empty one where something else stands, which says nothing then."""
+    found = resource.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _version(found: Any) -> Optional[str]:
-    text = str(found or "")
+    text = name(found or "")
     return (text[1:] if text.startswith("v") else text) or None

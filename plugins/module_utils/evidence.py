@@ -8,24 +8,26 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Iterable, List, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import process, readiness, service
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file, process, readiness, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
 
 LINES = 60
 _LONGEST_LINE = 400
+_LONGEST_READ = 2000
 _MASK = "********"
 _JOURNAL = ("journalctl", "--no-pager", "--quiet", "--output", "short-iso")
 
 _KEYED_RE = re.compile(
-    r"(?i)([\"']?[\w.-]*(?:token|secret|passw(?:or)?d|private[_-]?key|authorization|bearer)[\w.-]*[\"']?\s*[=:]\s*|bearer\s+)"
+    r"(?i)((?:token|secret|passw(?:or)?d|private[_-]?key|authorization|bearer)[\w.-]{0,40}[\"']?\s{0,9}[=:]\s{0,9}|bearer\s+)"
     r"((?:basic|bearer)\s+\S+|\"[^\"]*\"|'[^']*'|[^\s,;]+)"
 )
 _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _PEM_RE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PEM_END_RE = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 _IN_CONFIG_RE = re.compile(
-    r"(?im)^\s*(?:-\s*)?[\w-]*(?:token|secret|password|access_key)[\w-]*\s*:\s*[\"']?([^\"'\s#\[{][^\"'\s#]{5,})"
-    r"|^\s*-\s*[\"']?[a-z_,]+:([^\"'\s#]{6,})"
+    r"(?i)^[ \t]*(?:-[ \t]*)?[\w-]{0,60}(?:token|secret|password|access_key)[\w-]{0,60}[ \t]*:[ \t]*[\"']?([^\"'\s#\[{][^\"'\s#]{5,})"
+    r"|^[ \t]*-[ \t]*[\"']?[a-z_,]{1,60}:([^\"'\s#]{6,})"
 )
 
 
@@ -34,7 +36,9 @@ def secrets_in(configuration: str) -> List[str]:
 
     Paths are none: ``auth_token: /path`` names a file.
     """
-    found = {value for pair in _IN_CONFIG_RE.findall(configuration) for value in pair if value}
+    # Line by line, and only so far into each: a hostile file must not keep the expression busy for ever.
+    lines = (line[:_LONGEST_READ] for line in configuration.splitlines())
+    found = {value for line in lines for pair in _IN_CONFIG_RE.findall(line) for value in pair if value}
     # Longer ones first: one may be part of another.
     return sorted((value for value in found if not value.startswith("/")), key=lambda value: (-len(value), value))
 
@@ -44,17 +48,25 @@ def redact(lines: Iterable[str], secrets: Iterable[str] = ()) -> List[str]:
     known = list(secrets)
     result = []
     inside_key = False
-    for line in lines:
+    for whole in lines:
+        line = _cut(whole)
         inside_key = inside_key or bool(_PEM_RE.search(line))
         if inside_key:
             inside_key = not _PEM_END_RE.search(line)
             result.append(_MASK)
             continue
         for secret in known:
-            line = line.replace(secret, _MASK)  # noqa: PLW2901 - one line, step by step
-        line = _USERINFO_RE.sub("", _KEYED_RE.sub(r"\1" + _MASK, line))  # noqa: PLW2901
-        result.append(line[:_LONGEST_LINE])
+            line = line.replace(secret, _MASK)
+        line = _USERINFO_RE.sub("", _KEYED_RE.sub(r"\1" + _MASK, line))
+        result.append(printable(line)[:_LONGEST_LINE])
     return result
+
+
+def _cut(line: str) -> str:
+    """Shorten a line before it is searched, at a blank: half a secret would not be recognised."""
+    if len(line) <= _LONGEST_READ:
+        return line
+    return line[:_LONGEST_READ].rpartition(" ")[0] or _MASK
 
 
 def collect(
@@ -89,7 +101,6 @@ def _running(host: Host, pid: int) -> Optional[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return source.read(1 << 20)
-    except OSError:
+        return foreign_file.read(path, 1 << 20).decode("utf-8", "replace")
+    except (OSError, ValueError):
         return ""

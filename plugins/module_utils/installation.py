@@ -10,18 +10,18 @@ through ``current``. A folder counts only with a manifest in it, which is writte
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file, trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import ENTERPRISE, FIPS
 
 MANIFEST = ".manifest.json"
 MANIFEST_FORMAT = 1
+_LARGEST_MANIFEST = 4 << 20
 
 TARBALL = "tarball"
 PACKAGE = "package"
@@ -88,14 +88,20 @@ def manifest(folder: str) -> Optional[Dict[str, Any]]:
     Files are checked by size here; `damaged` reads them.
     """
     try:
-        with open(os.path.join(folder, MANIFEST), encoding="utf-8") as source:
-            found = json.load(source)
+        found = foreign_file.parse_json(foreign_file.read(os.path.join(folder, MANIFEST), _LARGEST_MANIFEST))
         whole = found["format"] == MANIFEST_FORMAT and all(
-            os.path.getsize(os.path.join(folder, name)) == entry["size"] for name, entry in found["files"].items()
+            os.path.getsize(_below(folder, name)) == entry["size"] and isinstance(entry["sha256"], str)
+            for name, entry in found["files"].items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return dict(found) if whole else None
+
+
+def _below(folder: str, name: str) -> str:
+    if os.path.isabs(name) or ".." in name.split("/"):
+        raise ValueError(f"{name!r} leads out of the folder")
+    return os.path.join(folder, name)
 
 
 def damaged(folder: str) -> List[str]:

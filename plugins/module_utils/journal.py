@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import time
 from typing import Any, Dict, Iterator, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 
 _JOURNAL = ".transaction.json"
 _LOCK = ".lock"
 _RESULT = ".result.json"
+#: Bytes; far above what either file holds.
+_LARGEST = 16 << 20
 #: Seconds for which a lock may be held by who only looks whether it is.
 _LOOKS_END = 2.0
 
@@ -41,13 +42,12 @@ def read(versions_dir: str) -> Optional[Dict[str, Any]]:
     """
     path = journal_path(versions_dir)
     try:
-        with open(path, encoding="utf-8") as source:
-            found = json.load(source)
+        found = foreign_file.parse_json(foreign_file.read(path, _LARGEST))
         if found["phase"] not in PHASES:
             raise ValueError("unknown phase")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as problem:
         raise HostError(
             f"{path}: the journal of an unfinished upgrade cannot be read ({type(problem).__name__}). Check by hand "
             "which version the instance has to run, then remove the file."
@@ -121,8 +121,7 @@ def leave_result(versions_dir: str, run_id: str, result: Dict[str, Any]) -> None
 def collect_result(versions_dir: str, run_id: str) -> Optional[Dict[str, Any]]:
     """Return the result that was kept for this run; None when there is none (yet)."""
     try:
-        with open(os.path.join(versions_dir, _RESULT), encoding="utf-8") as source:
-            kept = json.load(source)
-    except (OSError, ValueError):
+        kept = foreign_file.parse_json(foreign_file.read(os.path.join(versions_dir, _RESULT), _LARGEST))
+        return dict(kept["result"]) if kept["run_id"] == run_id else None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return dict(kept["result"]) if kept.get("run_id") == run_id else None

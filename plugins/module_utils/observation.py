@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import zlib
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
     config_hints,
     durable,
+    foreign_file,
     installation,
     journal,
     process,
@@ -30,6 +32,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 #: More than any real teleport.yaml; a bigger file is not read.
 LARGEST_CONFIG = 1 << 20
+_LONGEST_UUID = 200
+_UUID_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Request(NamedTuple):
@@ -90,7 +94,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
             "data_dir": durable.free_bytes(data_dir),
         },
         "used": {"data_dir": data_dir, "diag_addr": diag_addr or None},
-        "host_uuid": _first_line(os.path.join(data_dir, "host_uuid")),
+        "host_uuid": read_host_uuid(data_dir),
         "ready": _ready(unit, diag_addr, data_dir),
         "surroundings": surroundings.surroundings(host, unit.main_pid, _licence_path(guesses, data_dir)),
     }
@@ -113,8 +117,7 @@ def read_config(path: str) -> Tuple[Dict[str, Any], str]:
     """Read ``teleport.yaml``: facts for the result, and its text for guesses."""
     facts: Dict[str, Any] = {"path": path, "found": False, "error": None, "sha256": None, "content": None}
     try:
-        with open(path, "rb") as source:
-            content = source.read(LARGEST_CONFIG + 1)
+        content = foreign_file.read(path, LARGEST_CONFIG + 1)
     except FileNotFoundError:
         return facts, ""
     except OSError as problem:
@@ -166,9 +169,14 @@ def _licence_path(guesses: Dict[str, str], data_dir: str) -> str:
     return os.path.join(data_dir, guesses.get("license_file", "license.pem"))
 
 
-def _first_line(path: str) -> Optional[str]:
+def read_host_uuid(data_dir: str) -> Optional[str]:
+    """Return the identifier of the instance in *data_dir*; None when there is none.
+
+    The folder may belong to the user that Teleport runs as, who must not be able to show other files by this name.
+    """
     try:
-        with open(path, encoding="utf-8") as source:
-            return source.readline(200).strip() or None
+        content = foreign_file.read(os.path.join(data_dir, "host_uuid"), _LONGEST_UUID, follow=False)
     except (OSError, ValueError):
         return None
+    found = content.decode("ascii", "replace").strip()
+    return found if _UUID_RE.fullmatch(found) else None

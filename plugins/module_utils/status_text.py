@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError, name
 
 IDLE = "idle"
 IN_PROGRESS = "in_progress"
@@ -33,7 +35,7 @@ class Status(NamedTuple):
         return any(authority["rotation"] != IDLE for authority in self.authorities)
 
 
-class StatusError(ValueError):
+class StatusError(PlainError, ValueError):
     """The text is not what ``tctl status`` prints."""
 
 
@@ -48,10 +50,11 @@ def parse(text: str) -> Status:
 
 def _from_json(text: str) -> Status:
     try:
-        answer = json.loads(text)
+        answer = foreign_file.parse_json(text.encode("utf-8", "replace"))
         cluster = answer["cluster"]
         authorities = [_authority_from_json(entry) for entry in answer.get("authorities") or []]
-        return Status(str(cluster["name"]), cluster.get("version") or None, list(cluster["ca_pins"] or []), authorities)
+        pins = [name(pin) for pin in cluster["ca_pins"] or []]
+        return Status(name(cluster["name"]), name(cluster.get("version")) or None, pins, authorities)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StatusError(f"unexpected JSON from 'tctl status': {error!r} in {text[:200]!r}") from error
 
@@ -73,13 +76,13 @@ def _from_text(text: str) -> Status:
         match = _ROW.match(line.rstrip() + "  ") if line[:1].strip() else None
         label, value = (match.group("label"), match.group("value").strip()) if match else ("", line.strip())
         if label == "Cluster":
-            cluster = value
+            cluster = name(value)
         elif label == "Version":
-            version = value or None
+            version = name(value) or None
         elif label.endswith(_AUTHORITY):
             authorities.append(_authority(label[: -len(_AUTHORITY)], value, _IDLE_TEXT.match(value) is None))
         elif value.startswith("sha256:"):
-            pins.append(value)
+            pins.append(name(value))
     return Status(cluster, version, pins, authorities + _key_table(lines))
 
 
@@ -95,7 +98,7 @@ def _key_table(lines: List[str]) -> List[Dict[str, str]]:
 
 def _authority(kind: str, text: str, in_progress: bool) -> Dict[str, str]:
     return {
-        "type": kind.strip().lower().replace(" ", "_"),
+        "type": name(kind).lower().replace(" ", "_"),
         "rotation": IN_PROGRESS if in_progress else IDLE,
-        "text": text,
+        "text": name(text),
     }

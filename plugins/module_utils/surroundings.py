@@ -28,7 +28,7 @@ _REPOSITORIES = (
     "/etc/yum.repos.d/*.repo",
     "/etc/zypp/repos.d/*.repo",
 )
-_LEGACY_RE = re.compile(r"^[^#]*\b(?:deb|rpm)\.releases\.teleport\.dev\b", re.MULTILINE)
+_LEGACY_RE = re.compile(r"^[^#\n]*\b(?:deb|rpm)\.releases\.teleport\.dev\b", re.MULTILINE)
 _LARGEST_REPOSITORY = 1 << 20
 
 

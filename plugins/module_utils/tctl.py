@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, List, Optional, Sequence, Union
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
 
@@ -104,7 +104,7 @@ class Tctl:
     def _json(self, arguments: Sequence[str]) -> Any:
         answer = self.text(arguments)
         try:
-            return json.loads(answer) if answer.strip() else None
+            return foreign_file.parse_json(answer.encode("utf-8", "replace")) if answer.strip() else None
         except ValueError as error:
             raise TctlError(f"{self._command(arguments)} printed no JSON ({error}): {answer[:_SHOWN]!r}") from error
 
@@ -142,8 +142,11 @@ def as_list(answer: Any) -> List[Any]:
     """Return the resources of a JSON answer of any generation.
 
     Up to 4.4 one resource is an object, several are an array and none is ``[]``; from 5.0 on it is an array always,
-    but ``null`` for none.
+    but ``null`` for none. Raises :class:`TctlError` when it holds something else.
     """
     if answer is None:
         return []
-    return answer if isinstance(answer, list) else [answer]
+    found = answer if isinstance(answer, list) else [answer]
+    if not all(isinstance(resource, dict) for resource in found):
+        raise TctlError(f"tctl answered with {str(found)[:_SHOWN]!r}; expected are resources")
+    return found

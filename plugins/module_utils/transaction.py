@@ -9,12 +9,16 @@ next.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, journal, liveness
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+
+#: A name within the versions folder, so that no journal can lead anywhere else.
+_FOLDER_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,127}")
 
 
 class Saved(NamedTuple):
@@ -106,9 +110,26 @@ def read_entry(document: Mapping[str, Any]) -> Entry:
     :raises HostError: when something is missing in it.
     """
     try:
-        return Entry(**{**document, "to": Place(**document["to"]), "back": Place(**document["back"])})
-    except (KeyError, TypeError) as problem:
+        entry = Entry(**{**document, "to": Place(**document["to"]), "back": Place(**document["back"])})
+    except (KeyError, TypeError, ValueError) as problem:
         raise HostError(f"the journal of an unfinished upgrade is not understood ({problem})") from problem
+    _check_entry(entry)
+    return entry
+
+
+def _check_entry(entry: Entry) -> None:
+    for place in (entry.to, entry.back):
+        if not (
+            isinstance(place.folder, str) and _FOLDER_RE.fullmatch(place.folder) and isinstance(place.version, str)
+        ):
+            raise HostError(
+                f"the journal of an unfinished upgrade is not understood: {place.folder!r} is no version folder"
+            )
+    flags = (entry.restart, entry.was_running, entry.held)
+    if entry.phase not in ("", *journal.PHASES) or not all(isinstance(flag, bool) for flag in flags):
+        raise HostError(f"the journal of an unfinished upgrade is not understood: phase {entry.phase!r}, {flags}")
+    if entry.backup is not None and not isinstance(entry.backup, str):
+        raise HostError(f"the journal of an unfinished upgrade is not understood: backup {entry.backup!r}")
 
 
 class UpgradeFailed(HostError):

@@ -188,10 +188,14 @@ instance:
       returned: always
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.observation import Request, observe
+
+_PATHS = ("config_path", "bin_dir", "versions_dir", "data_dir")
 
 
 def main() -> None:
@@ -209,7 +213,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = {name: value for name, value in module.params.items() if value is not None}
-    module.exit_json(changed=False, request=given, observed=observe(from_module(module), Request(**given)))
+    relative = [name for name in _PATHS if not os.path.isabs(given.get(name, "/"))]
+    if relative:
+        module.fail_json(msg=f"{relative[0]} is {given[relative[0]]!r}; an absolute path is needed.")
+    try:
+        observed = observe(from_module(module), Request(**given))
+    except HostError as problem:
+        module.fail_json(msg=str(problem))
+    else:
+        module.exit_json(changed=False, request=given, observed=observed)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, journal, shield
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, journal, shield, trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
@@ -350,7 +350,8 @@ def main() -> None:
     ca_path = module.params["ca_path"]
     opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
     result = perform(Upgrade(from_module(module), order, opener), module.check_mode)
-    if run_id and not module.check_mode and os.path.isdir(versions_dir):
+    # Nothing is written into a folder that was refused because others can change it.
+    if run_id and not module.check_mode and os.path.isdir(versions_dir) and not trust.objection(versions_dir):
         journal.leave_result(versions_dir, run_id, result)
     if result.get("failed"):
         module.fail_json(**result)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable_values
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight, teleport_config
 
@@ -36,6 +38,10 @@ _ABSENT_CONFIG: dict[str, Any] = {
 _NOT_SHOWN = ("roles_enabled", "checked")
 
 
+#: As much as a host may send of a configuration, in bytes; the module reads no more.
+LARGEST_CONFIG = 1 << 20
+
+
 class Parsed(NamedTuple):
     """Outcome of reading a configuration file: its summary, or why there is none."""
 
@@ -49,13 +55,30 @@ def parse_config(observed: Mapping[str, Any]) -> Parsed:
     if found["error"] or not found["content"]:
         return Parsed(None, found["error"])
     try:
-        text = zlib.decompress(base64.b64decode(found["content"])).decode("utf-8")
+        text = unpack_content(found["content"])
     except UnicodeDecodeError:
         return Parsed(None, "is not UTF-8 text")
+    except ValueError as problem:
+        return Parsed(None, str(problem))
     try:
         return Parsed(teleport_config.summarize(text, observed["options"]), None)
     except teleport_config.ConfigRefused as problem:
         return Parsed(None, str(problem))
+
+
+def unpack_content(content: str) -> str:
+    """Return the configuration in what a host sent (zlib, base64). A host that lies must not fill the controller.
+
+    :raises ValueError: when it is something else, or more than a host may send.
+    """
+    try:
+        expander = zlib.decompressobj()
+        found = expander.decompress(base64.b64decode(content, validate=True), LARGEST_CONFIG + 1)
+    except (zlib.error, binascii.Error) as problem:
+        raise ValueError(f"came over damaged ({problem})") from None
+    if len(found) > LARGEST_CONFIG or not expander.eof:
+        raise ValueError(f"is larger than {LARGEST_CONFIG} bytes, or came over damaged")
+    return found.decode("utf-8")
 
 
 def corrections(observed: Mapping[str, Any], parsed: Parsed, diag_addr: str | None) -> dict[str, str]:
@@ -82,7 +105,7 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
     now = _effective(programs, client)
     config = {key: value for key, value in summary.items() if key not in _NOT_SHOWN}
     services = ["client"] if client else teleport_config.services(roles)
-    return {
+    found = {
         "host": host,
         "cluster": summary["cluster_name"] if "auth_service" in roles else None,
         "services": services,
@@ -117,6 +140,9 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "concerns": preflight.concerns_of_host(_facts(observed, summary, now), services),
         "findings": findings(observed, parsed),
     }
+    # What a host says ends up on the terminal and in reports.
+    shown: dict[str, Any] = printable_values(found)
+    return shown
 
 
 def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
