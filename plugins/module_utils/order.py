@@ -160,7 +160,7 @@ def check_instance(instance: Mapping[str, Any]) -> None:
 def _shape(instance: Mapping[str, Any]) -> Tuple[Tuple[str, bool], ...]:
     """Name what root is going to use of an instance, and whether it can be used: it came by way of other people."""
     unit, config, services = instance["unit"], instance["config"], instance["services"]
-    path = config.get("path") if isinstance(config, dict) else None
+    path = config.get("path") or "/" if isinstance(config, dict) else ""
     return (
         ("unit.name", isinstance(unit, dict) and isinstance(unit.get("name"), str)),
         ("config.path", isinstance(path, str) and os.path.isabs(path)),

@@ -118,16 +118,14 @@ def read_entry(document: Mapping[str, Any]) -> Entry:
 
 
 def _check_entry(entry: Entry) -> None:
-    for place in (entry.to, entry.back):
-        if not (
-            isinstance(place.folder, str) and _FOLDER_RE.fullmatch(place.folder) and isinstance(place.version, str)
-        ):
-            raise HostError(
-                f"the journal of an unfinished upgrade is not understood: {place.folder!r} is no version folder"
-            )
-    flags = (entry.restart, entry.was_running, entry.held)
-    if entry.phase not in ("", *journal.PHASES) or not all(isinstance(flag, bool) for flag in flags):
-        raise HostError(f"the journal of an unfinished upgrade is not understood: phase {entry.phase!r}, {flags}")
+    # What a file says need not be what the fields are declared to be.
+    places: List[Any] = [entry.to.folder, entry.back.folder]
+    bad = [folder for folder in places if not _FOLDER_RE.fullmatch(str(folder))]
+    if bad:
+        raise HostError(f"the journal of an unfinished upgrade is not understood: {bad[0]!r} is no version folder")
+    types = {type(flag) for flag in (entry.restart, entry.was_running, entry.held)}
+    if entry.phase not in ("", *journal.PHASES) or types != {bool}:
+        raise HostError(f"the journal of an unfinished upgrade is not understood: phase {entry.phase!r}, {types}")
     if entry.backup is not None and not isinstance(entry.backup, str):
         raise HostError(f"the journal of an unfinished upgrade is not understood: backup {entry.backup!r}")
 
