@@ -14,7 +14,7 @@ description:
   - The upgrade playbook holds plays for more stages than most plans have, and Ansible's default output names each of
     them. This one is the default in all else.
 author:
-  - Lockstep maintainers (@lockstep-ansible)
+  - Lockstep maintainers (@lockstep)
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

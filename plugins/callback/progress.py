@@ -17,7 +17,7 @@ description:
   - Works beside any stdout callback, on a terminal as in logs. Says nothing about plays without hosts, nor in other
     playbooks.
 author:
-  - Lockstep maintainers (@lockstep-ansible)
+  - Lockstep maintainers (@lockstep)
 requirements:
   - To be enabled, in C(ansible.cfg) by C(callbacks_enabled = lockstep.teleport.progress) under C([defaults]), or by the
     environment variable C(ANSIBLE_CALLBACKS_ENABLED).

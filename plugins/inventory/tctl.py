@@ -21,7 +21,7 @@ description:
     client tools; add them to the group C(teleport) in an inventory file beside this one. Before 4.3 no version is told.
   - Use one source for each cluster. Which root a leaf cluster trusts is not read from here; set C(teleport_clusters).
 author:
-  - Lockstep maintainers (@lockstep-ansible)
+  - Lockstep maintainers (@lockstep)
 extends_documentation_fragment:
   - constructed
   - inventory_cache
