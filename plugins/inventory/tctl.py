@@ -150,7 +150,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for name in shared_names(hosts):
             self.display.warning(f"{path}: several instances call themselves {name}; each is named with its UUID.")
         for host in hosts:
-            self._add(host)
+            self._add(inventory, host)
 
     def _view(self, path: str, *, use_cache: bool) -> dict[str, Any]:
         key = self.get_cache_key(path)
@@ -186,15 +186,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             *(["--auth-server", server, "--identity", identity] if identity else []),
         ]
 
-    def _add(self, host: InventoryHost) -> None:
-        self.inventory.add_host(host.name)
+    def _add(self, inventory: Any, host: InventoryHost) -> None:
+        inventory.add_host(host.name)
         for group in host.groups:
-            self.inventory.add_group(group)
-            self.inventory.add_child(group, host.name)
+            inventory.add_group(group)
+            inventory.add_child(group, host.name)
         # Names and versions come from hosts: none of them may be taken for a template.
         variables = {name: wrap_var(value) for name, value in host.variables.items()}
         for name, value in variables.items():
-            self.inventory.set_variable(host.name, name, value)
+            inventory.set_variable(host.name, name, value)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)

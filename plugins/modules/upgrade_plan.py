@@ -15,7 +15,7 @@ description:
   - Every plan is replayed step by step by a second piece of code before it is returned.
   - Pure. Works on plain data alone, so a plan can be computed for hosts that cannot be reached from here.
 author:
-  - Lockstep maintainers (@lockstep-ansible)
+  - Lockstep maintainers (@lockstep)
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.read_only

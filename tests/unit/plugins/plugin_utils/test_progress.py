@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.progress import Progress, duration
 
-FLEET = [
+FLEET: list[dict[str, Any]] = [
     {"host": "auth1", "services": ["auth"], "version": "15.5.4"},
     {"host": "proxy1", "services": ["proxy"], "version": "15.5.4"},
     *({"host": f"node{number}", "services": ["agent"], "version": "15.5.4"} for number in range(4)),
