@@ -67,6 +67,9 @@ _RESTORE_SCRIPT = (
     '"$LOCKSTEP_PSQL" -X -q -w -v ON_ERROR_STOP=1 -o /dev/null -f -'
 )
 
+#: Versions of programs by path, for the lifetime of a module.
+_KNOWN: Dict[str, int] = {}
+
 Result = TypeVar("Result")
 
 
@@ -235,8 +238,13 @@ def _streamed(produce: Callable[[str], None], consume: Callable[[str], Result]) 
 
 
 def _version(means: Means, path: str) -> int:
-    match = _VERSION.search(means.run([path, "--version"], _ASK_SECONDS).output)
-    return int(match.group(1)) if match else 0
+    if path not in _KNOWN:
+        match = _VERSION.search(means.run([path, "--version"], _ASK_SECONDS).output)
+        found = int(match.group(1)) if match else 0
+        if not os.path.isabs(path):
+            return found
+        _KNOWN[path] = found
+    return _KNOWN[path]
 
 
 def _expanded(folders: Sequence[str]) -> List[str]:

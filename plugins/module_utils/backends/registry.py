@@ -13,6 +13,10 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     BackupError,
     UnsupportedBackend,
 )
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import TYPES as BOLT_TYPES
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import BoltBackend
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import KIND as COMMAND
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import CommandBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.directory import DirectoryBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb import DynamoBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
@@ -31,6 +35,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.version import V
 FILE_TYPES = ("", "dir", "sqlite")
 ETCD_TYPES = ("etcd",)
 
+SUPPORTED = ("sqlite", "dir", "bolt", "etcd", "postgresql", "dynamodb")
+
 _PUBLIC_KEYS = (
     "type", "path", "peers", "prefix", "tls_ca_file", "tls_cert_file", "tls_key_file", "insecure", "username",
     "password_file", "table_name", "region", "conn_string", "auth_mode", "audit_events_uri", "audit_sessions_uri",
@@ -42,8 +48,6 @@ _SQLITE_SINCE = Version.parse("4.0.0-0")
 _BY_ITS_OWN_MEANS = {
     "firestore": "export the collection {where} with a managed export",
     "cockroachdb": "take a BACKUP of the database in CockroachDB",
-    "bolt": "stop Auth and copy the data directory",
-    "boltdb": "stop Auth and copy the data directory",
 }
 
 
@@ -63,7 +67,8 @@ def open_backend(
     which decides how it is read; without it the user's choice in *means* does. Raises :class:`UnsupportedBackend` for
     every other store and :class:`BackupError` for a section that cannot work.
     """
-    del saved_as
+    if saved_as == COMMAND or (saved_as is None and means.choice.backup is not None):
+        return CommandBackend(storage, means)
     kind = str(storage.get("type") or "").lower()
     parsed = _parsed(version)
     if kind in FILE_TYPES:
@@ -74,6 +79,8 @@ def open_backend(
         return DynamoBackend.from_storage(storage, means)
     if kind in POSTGRESQL_TYPES:
         return PostgresqlBackend.from_storage(storage, means)
+    if kind in BOLT_TYPES:
+        return BoltBackend(_folder(storage, data_dir, ""))
     raise UnsupportedBackend(kind, _unsupported(kind, storage))
 
 
@@ -83,14 +90,18 @@ def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _file_backend(kind: str, storage: Mapping[str, Any], data_dir: str, version: Optional[Version]) -> Backend:
-    folder = str(storage.get("path") or "")
-    if not folder and not data_dir:
-        raise BackupError("data_dir is not known, so the backend cannot be found. Read the host's facts again.")
-    folder = folder or os.path.join(data_dir, "backend")
+    folder = _folder(storage, data_dir, "backend")
     database = os.path.join(folder, "sqlite.db")
     if kind != "sqlite" and _written_as_files(database, version):
         return DirectoryBackend(folder)
     return SqliteBackend(database)
+
+
+def _folder(storage: Mapping[str, Any], data_dir: str, below: str) -> str:
+    folder = str(storage.get("path") or "")
+    if not folder and not data_dir:
+        raise BackupError("data_dir is not known, so the backend cannot be found. Read the host's facts again.")
+    return folder or os.path.join(data_dir, below).rstrip("/")
 
 
 def _written_as_files(database: str, version: Optional[Version]) -> bool:
@@ -110,6 +121,7 @@ def _unsupported(kind: str, storage: Mapping[str, Any]) -> str:
     where = storage.get("table_name") or storage.get("collection_name") or ""
     advice = _BY_ITS_OWN_MEANS.get(kind, "save it with the means its maker provides").format(where=where)
     return (
-        f"storage.type is {kind!r}; this collection saves and restores sqlite, dir and etcd. "
-        f"Before the upgrade, {' '.join(advice.split())}, and turn the backup step off for this cluster."
+        f"storage.type is {kind!r}, which this collection cannot save by itself; it saves {', '.join(SUPPORTED)}. Set "
+        "teleport_backup_command and teleport_restore_command to commands of your own, which could "
+        f"{' '.join(advice.split())}."
     )
