@@ -27,9 +27,13 @@ def open_backend(storage: dict[str, Any], version: Version, log: Log) -> Backend
     kind = str(storage["type"])
     if kind == "etcd":
         return _open_etcd(storage, version, log)
+    if kind == "dynamodb":
+        from .dynamodb import DynamoBackend
+
+        return DynamoBackend(storage)
     if kind in ("dir", "sqlite", "bolt"):
         return open_local(str(storage["path"]), version, log)
-    raise BackendError(f"the double has no storage of type {kind!r}, it has dir, sqlite and etcd")
+    raise BackendError(f"the double has no storage of type {kind!r}, it has dir, sqlite, etcd and dynamodb")
 
 
 def open_local(path: str, version: Version, log: Log) -> Backend:
