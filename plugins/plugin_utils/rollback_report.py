@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import hosts_of
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_render import span
 
@@ -25,13 +26,36 @@ def _held(variables: Mapping[str, Any]) -> bool:
     return observed.get("held") is True
 
 
+def scope(instances: Iterable[Mapping[str, Any]], wanted: str) -> dict[str, Any]:
+    """Return what a rollback is about: ``cluster``, ``auths`` (those that answer, who runs first) and ``before``.
+
+    *wanted* names the cluster; without it the only cluster there is counts, and the name stays empty when there are
+    several. ``before`` is the newest version among its auth servers, None when none is known.
+    """
+    rows = list(instances)
+    names = sorted({row["cluster"] for row in rows})
+    cluster = wanted or (names[0] if len(names) == 1 else "")
+    group = [row for row in rows if row["cluster"] == cluster and "auth" in row["services"]]
+    answering = [row for row in group if row["state"] != "unreachable"]
+    auths = sorted(answering, key=lambda row: (row["state"] != "running", row["host"]))
+    versions = [Version.parse(row["version"]) for row in auths if row["version"]]
+    return {
+        "cluster": cluster,
+        "auths": [row["host"] for row in auths],
+        "before": str(max(versions)) if versions else None,
+    }
+
+
 def offers(hosts: Iterable[str], hostvars: HostVars) -> list[dict[str, Any]]:
-    """Return what each auth host said of its backups."""
+    """Return what each auth host said of its backups; where looking failed, why stands in the place of a backup."""
     told = []
     for host in hosts:
         result = hostvars[host].get("rollback_survey") or {}
-        if result.get("backups") is not None:
-            told.append({"host": host, "backups": result["backups"], "chosen": result.get("chosen")})
+        chosen = result.get("chosen")
+        if result.get("failed"):
+            problem = {"code": "unusable", "message": str(result.get("msg"))}
+            chosen = {"name": "", "path": "", "problems": [problem]}
+        told.append({"host": host, "backups": result.get("backups") or [], "chosen": chosen})
     return told
 
 
@@ -58,6 +82,17 @@ def part(plan: Plan, host: str) -> dict[str, Any]:
         "goes_first": host == first,
         "restores": bool(plan["restore"]) and host == first,
     }
+
+
+def gate_hosts(outcome: Mapping[str, Any], auths: Iterable[str]) -> list[str]:
+    """Return the auth host to ask at the end; none when there is nothing to ask for.
+
+    *outcome* is what ``rollback_plan`` returned, *auths* are the auth hosts of the cluster.
+    """
+    plan = outcome.get("plan")
+    if not plan or not plan["stages"]:
+        return []
+    return (part(plan, "")["members"] or list(auths))[:1]
 
 
 def expectations(plan: Plan, names: Mapping[str, list[str]], failed: Iterable[str], final: bool) -> dict[str, Any]:

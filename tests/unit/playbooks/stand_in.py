@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stands in for every action that would touch a host, so that plays run as they are and nothing else does.
 
-What happens is scripted by the host's variables: ``seen`` is the instance that is observed, and ``script`` maps
+What happens is scripted by the host's variables: ``answers`` maps an action to what it
+returns, ``seen`` is the instance that is observed, and ``script`` maps
 ``<action> <version>`` or ``<action>`` to ``fail`` or ``lose`` (the connection). Each call is a line in FLOW_LOG.
 """
 
@@ -33,6 +34,7 @@ class ActionModule(ActionBase):
         version = str(self._task.args.get("version") or "")
         host = str(variables["inventory_hostname"])
         call = {"name": name, "version": version, "host": host, "expect": self._task.args.get("expect")}
+        call["check"] = bool(self._task.check_mode)
         with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
             log.write(json.dumps(call, default=str) + "\n")
         script = variables.get("script") or {}
@@ -45,5 +47,6 @@ class ActionModule(ActionBase):
             "cluster_info": {"cluster_view": VIEW},
             "instance_upgrade": {"instance_after": {"version": version}},
         }
-        answer = {} if fate == "fail" else answers.get(name, {})
+        own = (variables.get("answers") or {}).get(name, {})
+        answer = {} if fate == "fail" else answers.get(name, own)
         return {**result, **answer, "failed": fate == "fail", "changed": name == "instance_upgrade", "msg": str(fate)}
