@@ -25,7 +25,8 @@ def answering(output: str) -> Host:
 def test_files_win_over_the_unit_and_other_variables_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "teleport"
     file.write_text(
-        '# AWS_REGION=comment\n; AWS_REGION=too\n\nAWS_REGION="eu-west-1"\nHTTP_PROXY=x\nAWS_PROFILE=\'a b\'\nAWS_BROKEN="open\n'
+        "# AWS_REGION=comment\n; AWS_REGION=too\n\n"
+        'AWS_REGION="eu-west-1"\nHTTP_PROXY=x\nAWS_PROFILE=\'a b\'\nAWS_BROKEN="open\n'
     )
     output = (
         'Environment=AWS_REGION=us-east-1 "AWS_ROLE_ARN=arn:aws:iam::1:role/x y" LANG=C\n'
