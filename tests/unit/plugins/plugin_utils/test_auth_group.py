@@ -43,6 +43,30 @@ def test_nobody_migrates_twice() -> None:
     assert (found["primary"], found["role"]) == (None, "peer")
 
 
+@pytest.mark.parametrize(
+    ("result", "source", "words"),
+    [
+        (
+            {"instance_after": {}, "backup": {"path": "/b/east/20260301T100000Z-15.5.3"}},
+            "15.5.3",
+            "-e teleport_rollback_cluster=east -e teleport_rollback_acknowledge=20260301T100000Z-15.5.3",
+        ),
+        ({"instance_after": {}}, "15.5.3", "lockstep.teleport.rollback -e teleport_rollback_cluster=east"),
+        ({"failed": True, "rolled_back": True}, "15.5.3", ""),
+        ({"instance_after": {}}, "16.4.0", ""),
+        ({}, "15.5.3", ""),
+    ],
+)
+def test_a_gate_that_stops_a_primary_that_serves_names_the_way_back(
+    result: dict[str, Any], source: str, words: str
+) -> None:
+    group = auth_group.auth_part(plan_for(*GROUP, source=source, migrates="a1"), 0, "a1")
+    hostvars = {"a1": {"auth_failure": "The gate does not open.", "auth_upgrade": result}, "a2": {}, "a3": {}}
+    told = auth_group.failures(group, hostvars, GROUP)
+    assert len(told) == 1
+    assert told[0].endswith(words) if words else told == ["a1: The gate does not open."]
+
+
 def test_a_patch_does_not_cross_lines() -> None:
     assert not auth_group.auth_part(plan_for(*GROUP, source="16.4.0"), 0, "a1")["crosses_lines"]
 
