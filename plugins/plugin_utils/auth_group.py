@@ -97,13 +97,13 @@ def _way_back(part: Mapping[str, Any], member: str, variables: Mapping[str, Any]
     It is not taken back by itself then: clients may have written to the migrated backend, and that would be lost.
     """
     result = variables.get("auth_upgrade") or {}
-    serves = result.get("instance_after") and not result.get("failed")
+    serves = "instance_after" in result and not result.get("failed")
     if member != part.get("primary") or not serves or not part["crosses_lines"]:
         return ""
     path = (result.get("backup") or {}).get("path")
     accepted = f" -e teleport_rollback_acknowledge={path.rstrip('/').rsplit('/', 1)[-1]}" if path else ""
     return (
-        f" It serves at {part['to']}, and its peers stay held. Mend the cause and run the upgrade again; or go back, which"
-        " loses what was written since the backup, with: ansible-playbook -i INVENTORY lockstep.teleport.rollback"
+        f" It serves at {part['to']}, and its peers stay held. Mend the cause and run the upgrade again; or go back, and"
+        " lose what was written since the backup, with: ansible-playbook -i INVENTORY lockstep.teleport.rollback"
         f" -e teleport_rollback_cluster={part['cluster']}{accepted}"
     )
