@@ -13,7 +13,12 @@ version_added: 0.1.0
 description:
   - Saves the backend, the process state, the configuration and the files it names into one folder, verifies it by
     reading it back, and only then gives it its name.
-  - Backends of type C(sqlite), C(dir) and C(etcd) are supported. For others the module fails and says what to do.
+  - Backends of type C(sqlite), C(dir), C(etcd), C(postgresql) and C(dynamodb) are supported. For others the module fails
+    and says what to do.
+  - A DynamoDB table is saved by an on-demand backup of AWS, made and looked at with boto3 and the rights of the host.
+    The actions it needs are C(dynamodb:CreateBackup), C(DeleteBackup), C(DescribeBackup), C(DescribeContinuousBackups),
+    C(DescribeTable), C(DescribeTimeToLive), C(ListBackups), C(ListTagsOfResource), C(RestoreTableFromBackup), C(Scan),
+    and C(application-autoscaling:DescribeScalableTargets) and C(DescribeScalingPolicies) for tables that are scaled.
   - While the Auth Service serves, SQLite is copied with its online backup and etcd is read at one revision. A stopped
     SQLite database is copied as it is, which takes little longer than C(cp).
   - The folder is C(<directory>/<cluster>/<UTC time>-<version>), readable by root alone. It holds private keys. The

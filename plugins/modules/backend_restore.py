@@ -20,6 +20,10 @@ description:
   - The unit and the binaries are not touched, and of the configuration only C(storage.table_name), when the backend is
     DynamoDB. AWS restores into another table, which gets tags, expiry, stream, billing, automatic scaling, deletion
     protection and point-in-time recovery of the first. That one stays as it is.
+  - Beside the actions of M(lockstep.teleport.backend_backup) a restore of a DynamoDB table needs
+    C(dynamodb:BatchWriteItem), C(DeleteItem), C(GetItem), C(PutItem), C(Query), C(TagResource),
+    C(UpdateContinuousBackups), C(UpdateItem), C(UpdateTable), C(UpdateTimeToLive), and for tables that are scaled
+    C(application-autoscaling:RegisterScalableTarget) and C(PutScalingPolicy).
 extends_documentation_fragment:
   - lockstep.teleport.attributes
   - lockstep.teleport.attributes.linux
