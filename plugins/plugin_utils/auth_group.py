@@ -103,7 +103,7 @@ def _way_back(part: Mapping[str, Any], member: str, variables: Mapping[str, Any]
     path = (result.get("backup") or {}).get("path")
     accepted = f" -e teleport_rollback_acknowledge={path.rstrip('/').rsplit('/', 1)[-1]}" if path else ""
     return (
-        f" It serves at {part['to']}, and its peers stay held. Mend the cause and run the upgrade again; or go back, and"
-        " lose what was written since the backup, with: ansible-playbook -i INVENTORY lockstep.teleport.rollback"
+        f" It serves at {part['to']}, and its peers stay held. Mend the cause and run the upgrade again; or go back,"
+        " and lose what was written since the backup, with: ansible-playbook -i INVENTORY lockstep.teleport.rollback"
         f" -e teleport_rollback_cluster={part['cluster']}{accepted}"
     )
