@@ -27,7 +27,7 @@ _PIECE_BYTES = 16 << 20
 class ActionModule(ActionBase):
     """Asks the host for its backup and puts it together here."""
 
-    TRANSFERS_FILES = True
+    TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
     _requires_connection = True

@@ -8,7 +8,9 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ import pytest
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import Access, EtcdClient
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher, Encryption
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import real_host
 
 _READY_SECONDS = 30.0
 _CERTIFICATE = """\
@@ -135,9 +140,9 @@ def _run(command: list[str]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _programs() -> None:
-    missing = [name for name in ("etcd", "openssl") if shutil.which(name) is None]
+    missing = [name for name in ("etcd", "openssl", "age", "gpg") if shutil.which(name) is None]
     if missing:
-        pytest.fail(f"{', '.join(missing)} not found; install the packages etcd-server and openssl")
+        pytest.fail(f"{', '.join(missing)} not found; install the packages etcd-server, openssl, age and gnupg")
 
 
 @pytest.fixture(scope="session")
@@ -155,3 +160,48 @@ def etcd(
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def plain_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """A running etcd without TLS, for tests that are not about how to reach it."""
+    server = Etcd(tmp_path_factory.mktemp("etcd"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory where there is one: a process that is killed loses nothing that the kernel has."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def host() -> Host:
+    """This machine."""
+    return real_host()
+
+
+@pytest.fixture(scope="session")
+def age(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Cipher:
+    """An age with a key pair."""
+    identity = tmp_path_factory.mktemp("age") / "identity.txt"
+    _run(["age-keygen", "-o", str(identity)])
+    recipient = subprocess.run(["age-keygen", "-y", str(identity)], check=True, capture_output=True, text=True).stdout
+    return Cipher(host, Encryption("age", (recipient.strip(),), identity_file=str(identity)))
+
+
+@pytest.fixture(scope="session")
+def gnupg(host: Host) -> Iterator[Cipher]:
+    """A GnuPG with a key pair."""
+    # The agent's socket lies in it, and its path must stay below 108 characters.
+    with tempfile.TemporaryDirectory(prefix="gpg") as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
+        kind = ["backup@example.com", "future-default", "default", "never"]
+        _run([*gpg, "--passphrase", "", "--quick-generate-key", *kind])
+        listed = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True)
+        fingerprint = next(line.split(":")[9] for line in listed.stdout.splitlines() if line.startswith("fpr"))
+        yield Cipher(host, Encryption("gnupg", (fingerprint,), home=home))
+        _run(["gpgconf", "--homedir", home, "--kill", "all"])

@@ -13,6 +13,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backup_files imp
     MAX_BYTES,
     files_to_save,
     named_files,
+    unit_files,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import holding, put
@@ -72,3 +73,26 @@ def test_only_existing_small_files_are_saved(tmp_path: Path) -> None:
 
 def test_without_a_configuration_nothing_is_named(tmp_path: Path) -> None:
     assert files_to_save(str(tmp_path / "gone.yaml"), None, str(tmp_path)) == []
+
+
+def test_a_unit_comes_with_its_drop_ins_and_their_environment(tmp_path: Path) -> None:
+    unit = tmp_path / "lib" / "teleport.service"
+    folders = [tmp_path / "etc", tmp_path / "run"]
+    for folder in (unit.parent, *folders):
+        (folder / "teleport.service.d").mkdir(parents=True)
+    unit.write_text(f"[Service]\nEnvironmentFile=-{tmp_path}/default\n#EnvironmentFile=/commented\n")
+    for name in ("b.conf", "a.conf", "a.conf.bak"):
+        (folders[0] / "teleport.service.d" / name).write_text("[Service]\n")
+    (folders[1] / "teleport.service.d" / "x.conf").write_text("[Service]\n  EnvironmentFile = /etc/proxy.env\n")
+    assert unit_files(str(unit), [str(folder) for folder in folders]) == [
+        str(unit),
+        f"{folders[0]}/teleport.service.d/a.conf",
+        f"{folders[0]}/teleport.service.d/b.conf",
+        f"{folders[1]}/teleport.service.d/x.conf",
+        f"{tmp_path}/default",
+        "/etc/proxy.env",
+    ]
+
+
+def test_a_unit_that_is_gone_is_no_error(tmp_path: Path) -> None:
+    assert unit_files(str(tmp_path / "teleport.service"), []) == [str(tmp_path / "teleport.service")]

@@ -181,3 +181,41 @@ def test_restore_in_check_mode_judges_and_touches_nothing(machine: Machine) -> N
 def test_restore_without_a_backup_says_where_it_looked(machine: Machine) -> None:
     with pytest.raises(BackupError, match=r"backups/north: holds no backup of version 16\.5\.12"):
         machine.restore(version="16.5.12")
+
+
+# -- what tctl prints
+
+
+@pytest.mark.parametrize(("version", "kept"), [("4.0.16", False), ("4.1.0", True), ("17.7.20", True)])
+def test_resources_are_kept_from_the_version_on_that_prints_them(machine: Machine, version: str, kept: bool) -> None:
+    machine.instance["config"]["storage"]["type"] = "sqlite"
+    machine.versions = {str(machine.root / "bin" / "teleport"): version}
+    machine.state = "active"
+    (machine.root / "bin").mkdir()
+    (machine.root / "bin" / "tctl").touch()
+    result = machine.backup(resources=True)
+    assert Path(result["path"], "tctl-get-all.yaml").exists() is kept
+
+
+def test_a_tctl_that_does_not_answer_stops_the_rehearsal(machine: Machine) -> None:
+    machine.state = "active"
+    with pytest.raises(BackupError, match=r"no tctl in .* set teleport_backup_resources to false"):
+        machine.backup(state="rehearse", resources=True)
+
+
+# -- encryption, with a stand-in for age: tests/backends has the real one
+
+
+def test_a_dry_run_finds_out_whether_the_program_is_there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.host, "run_command", refusing(machine.run))
+    with pytest.raises(BackupError, match=r"age is not installed"):
+        machine.backup(check_mode=True, encryption={"method": "age", "recipients": []})
+
+
+def refusing(run: Any) -> Any:
+    def run_command(command: list[str], **keywords: Any) -> Any:
+        if command[0] == "age":
+            raise FileNotFoundError(2, "No such file or directory")
+        return run(command, **keywords)
+
+    return run_command
