@@ -60,8 +60,9 @@ options:
     type: str
   checksums:
     description:
-      - SHA-256 digests that are pinned, by file name, or by version and architecture, as in
-        V({"17.7.20": {"amd64": "9f86…"}}).
+      - >-
+        SHA-256 digests that are pinned, by file name, or by version and architecture, as in
+        C({"17.7.20": {"amd64": "9f86…"}}).
       - Where any are given, an artefact without one is refused, and no file C(.sha256) is asked for. Digests that come
         from the publisher by another way than the artefacts protect against a server that was taken over.
       - A version folder on the host that came from a tarball with another digest is replaced.
