@@ -48,7 +48,7 @@ class _Replay:
         yield from self._end()
 
     def _phase(self, host: str) -> str:
-        return min(self.rows[host]["services"], key=_FORWARDS.index)
+        return str(min(self.rows[host]["services"], key=_FORWARDS.index))
 
     def _of(self, *phases: str) -> list[str]:
         return [host for host in self.rows if self._phase(host) in phases]
