@@ -9,6 +9,7 @@ Reading must never fail: what cannot be read is left out, and then nothing is sa
 from __future__ import annotations
 
 import glob
+import importlib.util
 import os
 import re
 from typing import Any, Dict, List, Optional, Sequence
@@ -36,7 +37,8 @@ def surroundings(host: Host, pid: int, licence_path: str) -> Dict[str, Any]:
     """Return the facts by name.
 
     ``kernel``, ``glibc`` (versions), ``libraries_missing``, ``legacy_repositories`` (lists), ``licence_found`` (its
-    path, or None), and ``environment``: lower-case names of those variables of process *pid* that matter.
+    path, or None), ``boto3`` (whether this Python can import it), and ``environment``: lower-case names of those
+    variables of process *pid* that matter.
     """
     facts: Dict[str, Any] = {
         "kernel": os.uname().release,
@@ -44,6 +46,7 @@ def surroundings(host: Host, pid: int, licence_path: str) -> Dict[str, Any]:
         "libraries_missing": [name for name in _LIBRARIES if not _has_library(name)],
         "legacy_repositories": [path for path in _expanded(_REPOSITORIES) if _is_legacy(path)],
         "licence_found": licence_path if os.path.exists(licence_path) else None,
+        "boto3": importlib.util.find_spec("boto3") is not None,
     }
     names = _environment(host, pid)
     return facts if names is None else {**facts, "environment": names}

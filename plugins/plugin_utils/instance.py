@@ -35,6 +35,7 @@ _ABSENT_CONFIG: dict[str, Any] = {
     "storage": {},
 }
 
+_OBJECT_STORES = ("s3:", "gs:", "azblob")
 _NOT_SHOWN = ("roles_enabled", "checked")
 
 
@@ -180,7 +181,12 @@ def findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
     """Say what stands in the way of an upgrade, or should be known, in the order in which one would look."""
     if _is_client(observed):
         return _host_findings(observed) + _install_findings(observed)
-    checks = (_host_findings(observed), _unit_findings(observed), _config_findings(observed, parsed))
+    checks = (
+        _host_findings(observed),
+        _unit_findings(observed),
+        _config_findings(observed, parsed),
+        _storage_findings(observed, parsed),
+    )
     return (
         [finding for found in checks for finding in found] + _install_findings(observed) + _version_findings(observed)
     )
@@ -235,6 +241,24 @@ def _config_findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Findin
         hint = "Name the instance's configuration in teleport_config_path."
         return [_finding("config-missing", "blocker", f"there is no {path}", hint)]
     return []
+
+
+def _storage_findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
+    """What a backup of this Auth Service will lack, or lacks the means for."""
+    summary = parsed.summary or _ABSENT_CONFIG
+    if "auth_service" not in summary.get("roles_enabled", ()):
+        return []
+    storage, found = summary["storage"], []
+    if storage.get("type") == "dynamodb" and not observed["surroundings"].get("boto3"):
+        message = "the backend is DynamoDB, and this host's Python has no boto3, without which it cannot be saved"
+        hint = "Install python3-boto3 for the Python that Ansible uses there, or set commands of your own for backups."
+        found.append(_finding("boto-missing", "warning", message, hint))
+    elsewhere = [uri for uri in storage.get("audit_sessions_uri") or [] if uri.startswith(_OBJECT_STORES)]
+    if elsewhere:
+        message = f"session recordings lie in {', '.join(elsewhere)} and are not part of backups"
+        hint = "Give the bucket versions; an upgrade only adds to it."
+        found.append(_finding("recordings-not-saved", "info", message, hint))
+    return found
 
 
 def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:

@@ -17,6 +17,9 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import instance
 REQUEST = {"bin_dir": "/usr/local/bin", "versions_dir": "/opt/teleport-versions"}
 
 
+DYNAMODB = "teleport: {storage: {type: dynamodb, table_name: t, audit_sessions_uri: 's3://b/r'}}\n"
+
+
 def answer(version: str) -> dict[str, Any]:
     return {"version": version, "edition": "community", "error": None}
 
@@ -128,6 +131,10 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"clock_off": -61.0, "unit": {"load_state": "masked"}}, ["clock-off", "unit-masked"]),
         ({"clock_off": -59.0}, []),
         ({"unit_error": "timed out"}, ["unit-unreadable"]),
+        ({"config": DYNAMODB}, ["boto-missing", "recordings-not-saved"]),
+        ({"config": DYNAMODB, "surroundings": {"boto3": True}}, ["recordings-not-saved"]),
+        ({"config": DYNAMODB + "auth_service: {enabled: 'no'}\n"}, []),
+        ({"config": "teleport: {storage: {type: sqlite, audit_sessions_uri: file:///var/log}}\n"}, []),
         ({"install_method": "package"}, ["package-managed"]),
         ({"install_method": "managed_updates"}, ["managed-updates"]),
         (
