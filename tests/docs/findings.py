@@ -37,6 +37,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "package-managed": "Teleport belongs to a package of the system; only tarball installations are upgraded.",
         "managed-updates": "`teleport-update` manages the host's version.",
         "version-unreadable": "The program does not tell its version.",
+        "boto-missing": "The backend is DynamoDB, and the host's Python cannot import boto3, which saves it.",
+        "recordings-not-saved": "Session recordings lie in S3, GCS or Azure and are not part of backups.",
         "restart-pending": "Another version is installed than runs. The one that runs counts.",
     },
     "observed": {
@@ -93,7 +95,8 @@ Besides these, what a release line no longer takes is found by rules, each with 
 
 ## Of a host
 
-Found when the host is observed. All but `restart-pending`, which only informs, are blockers.
+Found when the host is observed. All are blockers, but for `boto-missing`, which warns, and `recordings-not-saved` and
+`restart-pending`, which only inform.
 
 {instance}
 
