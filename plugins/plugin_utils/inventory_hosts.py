@@ -18,6 +18,8 @@ EVERYONE = "teleport"
 
 _UNUSABLE_IN_GROUP_RE = re.compile(r"[^A-Za-z0-9_]")
 _ID_SHOWN = 8
+_USABLE_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+_CONTROLLER = ("localhost", "localhost.localdomain", "127.0.0.1", "all", "ungrouped")
 
 
 class InventoryHost(NamedTuple):
@@ -51,7 +53,7 @@ def hosts_of(view: Mapping[str, Any], wish: Wish) -> list[InventoryHost]:
     living = [
         entry
         for entry in view["instances"]
-        if _lives(entry, view) and not set(entry["services"]).isdisjoint(wish.services)
+        if _lives(entry, view) and not set(entry["services"]).isdisjoint(wish.services) and _own_name(entry)
     ]
     shared = Counter(_own_name(entry) for entry in living)
     hosts = (_host(entry, cluster, wish, is_shared=shared[_own_name(entry)] > 1) for entry in living)
@@ -70,16 +72,22 @@ def _lives(entry: Mapping[str, Any], view: Mapping[str, Any]) -> bool:
 
 
 def _own_name(entry: Mapping[str, Any]) -> str:
-    return str(entry["host"] or entry["id"])
+    """The name to use: the host's, else its UUID; empty when neither can be used.
+
+    Whoever runs a node chooses what it calls itself, so a name must not be one that ssh takes for an option, Ansible
+    for a template, a pattern or the controller, or a terminal for a command.
+    """
+    names = (str(entry["host"] or ""), str(entry["id"] or ""))
+    return next((name for name in names if _USABLE_RE.fullmatch(name) and name.lower() not in _CONTROLLER), "")
 
 
 def _host(entry: Mapping[str, Any], cluster: str, wish: Wish, *, is_shared: bool) -> InventoryHost:
     own = _own_name(entry)
-    name = f"{own}-{entry['id'][:_ID_SHOWN]}" if is_shared else own
+    name = f"{own}-{_UNUSABLE_IN_GROUP_RE.sub('_', entry['id'])[:_ID_SHOWN]}" if is_shared else own
     seen = {key: entry[key] for key in ("id", "services", "version", "address", "expires")}
     variables = {
         "teleport_cluster": cluster,
-        "teleport_seen": {**seen, "hostname": own},
+        "teleport_seen": {**seen, "hostname": str(entry["host"] or entry["id"])},
         **_reach(entry, cluster, wish),
     }
     return InventoryHost(name, tuple(_groups(entry, cluster)), variables)

@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long the fuzzers go on, and how much memory they may take.
+
+``LOCKSTEP_FUZZ_EXAMPLES`` is the number of examples for each parser; `make unit` takes a few, `make fuzz` thousands.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from hypothesis import HealthCheck, settings
+
+#: Bytes of address space: what a parser takes beyond that ends in a ``MemoryError``, which none may raise.
+_MEMORY = 4 << 30
+
+settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("LOCKSTEP_FUZZ_EXAMPLES", "25")),
+    deadline=None,
+    print_blob=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("fuzz")
+resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
