@@ -15,7 +15,7 @@ export JOBS
 PARTS := setup lint unit integration sanity lab-test
 TOOLS := tests/tools
 
-.PHONY: help test setup lint format unit integration bench sanity lab-test demo changelog clean
+.PHONY: help test setup lint format unit fuzz integration bench sanity lab-test demo changelog clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -36,6 +36,9 @@ format: ## Format and mend the Python files
 
 unit: ## Unit, property and mutation tests
 	@bash $(TOOLS)/unit.sh $(if $(filter-out file,$(origin CORES)),$(CORES))
+
+fuzz: ## The fuzzers of `make unit` for longer: make fuzz EXAMPLES=20000
+	@LOCKSTEP_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) bash $(TOOLS)/fuzz.sh
 
 sanity: ## ansible-test sanity on the oldest and the newest ansible-core
 	@bash $(TOOLS)/sanity.sh

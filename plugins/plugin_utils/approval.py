@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan that somebody approved, read from a file that may have been tampered with since. It is data, nothing else."""
+"""The plan that somebody approved, read from a file that may have been tampered with since. It is data, no more."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import BLOCKER, INFO, WAIVED, WARNING
 
 _HOSTS_SHOWN = 5
@@ -131,5 +132,5 @@ def _many(count: int, noun: str, plural: str | None = None) -> str:
 
 def _escape(text: object) -> str:
     """Keep names and messages from being read as markup; a line break in one must not start a list or a heading."""
-    flat = re.sub(r"\s+", " ", str(text))
+    flat = re.sub(r"\s+", " ", printable(str(text)))
     return _MARKUP_RE.sub(r"\\\1", flat)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 #: Bytes of address space: what a parser takes beyond that ends in a ``MemoryError``, which none may raise.
@@ -25,4 +27,11 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("fuzz")
-resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 SPECIAL = (
     "\x1b[2J", "\x00", "\r\n", "{{ lookup('pipe', 'id') }}", "${HOME}", "`id`", "../" * 5, "-", "--", "²", "٣", "１",
     "9" * 5000, "-1", "1e999", "NaN", "\u202e", "\ufeff", "\u2028", "é" * 50, "[" * 3000, "{" * 500, '{"a":' * 3000,
-    "&a [*a]", "<<: *a", "!!python/object/apply:os.system [id]", "token" * 300, " " * 2000, "\n" * 500, "=" * 500, ":", "a" * 3000,
+    "&a [*a]", "<<: *a", "!!python/object/apply:os.system [id]", "token" * 300, " " * 2000, "\n" * 500,
+    "=" * 500, ":", "a" * 3000,
     "://user:pw@", "null", "true", '"', "'", "\\",
 )  # fmt: skip
 
@@ -82,6 +83,4 @@ def _change(draw: st.DrawFn, value: Any) -> Any:
 
 def json_text(seed: Any) -> st.SearchStrategy[str]:
     """JSON that was changed as data, or as text."""
-    return st.one_of(
-        changed(seed).map(lambda data: json.dumps(data)), tampered([json.dumps(seed), json.dumps(seed, indent=1)])
-    )
+    return st.one_of(changed(seed).map(json.dumps), tampered([json.dumps(seed), json.dumps(seed, indent=1)]))

@@ -41,7 +41,13 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     trees,
     version,
 )
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends import etcd, etcd_client
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import (
+    dynamodb_backups,
+    dynamodb_items,
+    etcd,
+    etcd_client,
+    postgresql_uri,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
@@ -163,7 +169,11 @@ def observe_process(text: bytes) -> Any:
 
 
 def plan_from(data: Any) -> Any:
-    return planner_input.read_request(data if isinstance(data, dict) else {"instances": [data], "releases": data})
+    """Hand over what the argument specification of the module lets through: the kind of each option is right."""
+    given = data if isinstance(data, dict) else {"instances": [data], "releases": data}
+    right = {key: value for key, value in given.items() if isinstance(value, type(seeds.REQUEST.get(key, value)))}
+    right["findings"] = [item for item in right.get("findings", []) if isinstance(item, dict)]
+    return planner_input.read_request(right)
 
 
 def views(resources: list[Any]) -> Any:
@@ -234,6 +244,15 @@ PARSERS: dict[str, Parser] = {
         tampered_bytes(seeds.ETCD_LINES),
         (BackupError,),
     ),
+    "dynamodb_backups.read_note": Parser(
+        in_folder("n", lambda folder: dynamodb_backups.read_note(os.path.join(folder, "n"))),
+        json_text({"name": "n", "backups": {"table": "arn:aws:dynamodb:x"}}).map(str.encode),
+        (BackupError,),
+    ),
+    "dynamodb_items.read": Parser(
+        in_folder(dynamodb_items.PART, dynamodb_items.read), json_text(["k", "d", 1.5]).map(str.encode), (BackupError,)
+    ),
+    "postgresql_uri.parse": Parser(postgresql_uri.parse, tampered(seeds.POSTGRESQL), (BackupError,)),
     "etcd_client answers": Parser(ask_etcd, json_text(seeds.ETCD_ANSWER).map(str.encode), (BackupError,)),
     "observation.read_config": Parser(
         in_folder("c", lambda folder: observation.read_config(os.path.join(folder, "c"))), tampered_bytes(seeds.CONFIGS)
@@ -289,6 +308,9 @@ PARSERS: dict[str, Parser] = {
 EXEMPT = {
     "releases_values.read": "a word of a list, made by one_of; the catalogue rows that use it are in the table",
     "backup_resources.read_resources": "keeps what tctl prints as it is and parses nothing",
-    "config_place.read": "finds one word at a given byte of a file by one expression; its own tests tamper with the file",
+    "config_place.read": "finds one word at a given byte of a file by one expression",
+    "dynamodb_table.read": "asks AWS through boto3, which judges the answers by its own model of them",
+    "postgresql_client.load": "loads a library of the system",
+    "rollback_input.read": "takes what own modules returned, in the types of its module's argument specification",
     "tctl.parse": "the inventory plugin; what it parses is what cluster_query.ask returns",
 }

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Good input of every kind, for the fuzzers to tamper with."""
 
+# ruff: noqa: E501, ISC004 - lines as they are printed
+
 from __future__ import annotations
 
 from typing import Any
@@ -75,6 +77,10 @@ ETCD_ANSWER = {
     "ID": "99",
     "more": False,
 }
+POSTGRESQL = [
+    "postgresql://teleport:hunter22@db.example:5432/teleport?sslmode=verify-full#change_feed_batch_size=10",
+    "host=db.example user=teleport dbname=teleport password='a b'",
+]
 CONFIGS = [
     "teleport:\n  nodename: node1\n  data_dir: /var/lib/teleport\n  auth_token: hunter22hunter\n  auth_servers: [10.0.0.1:3025]\n"
     "  diag_addr: 127.0.0.1:3000\n  storage:\n    type: etcd\n    peers: ['https://u:p@10.0.0.2:2379']\n    prefix: /teleport\n"

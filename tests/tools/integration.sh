@@ -10,4 +10,5 @@ suite begin "$part"
 pytest_step backends dev tests/backends
 # More at once than there are processors: they mostly wait for processes to become ready.
 pytest_step double dev tests/double/tests --numprocesses 4
+pytest_step security dev tests/security
 finish

@@ -18,5 +18,5 @@ for core in "${cores[@]}"; do
     skip "unit-core-$core" 'not installed: make setup with the same CORES says why'
   fi
 done
-for kind in property mutation; do pytest_step "$kind" dev "tests/$kind" --numprocesses 2; done
+for kind in property mutation fuzz; do pytest_step "$kind" dev "tests/$kind" --numprocesses 2; done
 finish

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb_client import Aws, Table, when_missing
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb_table import Wait
@@ -52,7 +52,7 @@ def read_note(path: str) -> Dict[str, Any]:
     """
     try:
         with open(path, encoding="utf-8") as handle:
-            note: Dict[str, Any] = json.load(handle)
+            note: Dict[str, Any] = foreign_file.parse_json(handle.read().encode())
         return {"name": note["name"], "backups": dict(note["backups"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{path}: does not say which backup of AWS it belongs to ({error}).") from error

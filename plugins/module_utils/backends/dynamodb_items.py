@@ -11,7 +11,7 @@ import os
 from base64 import b64encode
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part
 
 PART = "dynamodb-items.jsonl"
@@ -68,7 +68,7 @@ def read(folder: str) -> Census:
     path = os.path.join(folder, PART)
     try:
         with open(path, encoding="ascii") as handle:
-            rows = [json.loads(line) for line in handle]
+            rows = [foreign_file.parse_json(line.encode()) for line in handle]
         return {str(key): Seen(str(digest), expires) for key, digest, expires in rows}
     except (OSError, ValueError, TypeError) as error:
         raise BackupError(f"{path}: is not the list of items that belongs to the backup ({error}).") from error

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import etcd_scratch
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
     Backend,
@@ -243,7 +243,7 @@ def read_entries(path: str) -> Iterator[Entry]:
     with open(path, encoding="ascii", errors="replace") as handle:
         for number, line in enumerate(handle, 1):
             try:
-                row = json.loads(line)
+                row = foreign_file.parse_json(line.encode())
                 yield Entry(b64decode(row["k"], validate=True), b64decode(row["v"], validate=True), *_lease(row))
             except (ValueError, KeyError, TypeError) as error:
                 raise BackupError(f"{path}: line {number} is no saved key ({error}). Use another backup.") from error

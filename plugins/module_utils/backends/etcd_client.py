@@ -10,6 +10,7 @@ base64, 64-bit numbers as text.
 from __future__ import annotations
 
 import collections
+import functools
 import http.client
 import json
 import re
@@ -18,9 +19,10 @@ import ssl
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import urlsplit
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 
 #: Keys per page. Teleport's values are 1–20 kB, so a page stays far below what a gateway or Python minds.
@@ -66,6 +68,24 @@ class Access:
     timeout: float = 15.0
 
 
+Question = TypeVar("Question", bound=Callable[..., Any])
+
+
+def _understood(question: Question) -> Question:
+    """Turn an answer that etcd does not give, from whatever else listens there, into the error of this client."""
+
+    @functools.wraps(question)
+    def ask(client: EtcdClient, *arguments: Any) -> Any:
+        try:
+            return question(client, *arguments)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BackupError(
+                f"{', '.join(client.peers)}: the answer to {question.__name__} is none of etcd ({error!r})."
+            ) from error
+
+    return ask  # type: ignore[return-value]
+
+
 class EtcdClient:
     """Speaks to one member at a time and goes on to the next when that one fails. May be shared by threads.
 
@@ -82,6 +102,12 @@ class EtcdClient:
         self._token: Optional[str] = None
         self.version = ""
 
+    @property
+    def peers(self) -> Sequence[str]:
+        """Base URLs of the members."""
+        return self._access.peers
+
+    @_understood
     def revision(self, key: bytes) -> int:
         """Return the newest revision of the store; *key* is any key that the login may read."""
         return int(self.call("kv/range", {"key": _b64(key)})["header"]["revision"])
@@ -91,13 +117,18 @@ class EtcdClient:
         more = True
         while more:
             body = {"key": _b64(start), "range_end": _b64(end), "limit": str(PAGE), "revision": str(revision)}
-            answer = self.call("kv/range", body)
-            found = [_key_value(entry) for entry in answer.get("kvs", [])]
-            more = bool(found and answer.get("more"))
+            found, more = self._page(body)
             if found:
                 yield found
                 start = found[-1].key + b"\0"
 
+    @_understood
+    def _page(self, body: Mapping[str, Any]) -> Tuple[List[KeyValue], bool]:
+        answer = self.call("kv/range", body)
+        found = [_key_value(entry) for entry in answer.get("kvs", [])]
+        return found, bool(found and answer.get("more"))
+
+    @_understood
     def count(self, start: bytes, end: bytes) -> int:
         """Return the number of keys in ``[start, end)``."""
         body = {"key": _b64(start), "range_end": _b64(end), "count_only": True}
@@ -115,10 +146,12 @@ class EtcdClient:
         ]
         self.call("kv/txn", {"success": puts})
 
+    @_understood
     def time_to_live(self, lease: int) -> int:
         """Return the seconds *lease* has left, negative when it is gone."""
         return int(self.call(self._path("lease/timetolive"), {"ID": str(lease)}).get("TTL", 0))
 
+    @_understood
     def grant(self, seconds: int) -> int:
         """Return a new lease that lasts for *seconds*."""
         return int(self.call("lease/grant", {"TTL": str(seconds)})["ID"])
@@ -295,7 +328,7 @@ def _b64(data: bytes) -> str:
 
 def _parsed(body: bytes) -> Dict[str, Any]:
     try:
-        answer = json.loads(body)
+        answer = foreign_file.parse_json(body)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
