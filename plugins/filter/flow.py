@@ -72,6 +72,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rollback_expectations": rollback_report.expectations,
     "rollback_gate_hosts": rollback_report.gate_hosts,
     "rollback_instances": rollback_report.with_holds,
+    "rollback_locked": rollback_report.locked,
     "rollback_offers": rollback_report.offers,
     "rollback_part": rollback_report.part,
     "rollback_refusals": rollback_report.refusals,

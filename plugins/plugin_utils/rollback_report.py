@@ -84,6 +84,12 @@ def part(plan: Plan, host: str) -> dict[str, Any]:
     }
 
 
+def locked(outcome: Mapping[str, Any], auths: Iterable[str]) -> list[str]:
+    """Return the auth hosts to lock, all that answer; none when there is nothing to do or the rollback is refused."""
+    plan = outcome.get("plan")
+    return list(auths) if plan and plan["stages"] and not outcome.get("failed") else []
+
+
 def gate_hosts(outcome: Mapping[str, Any], auths: Iterable[str]) -> list[str]:
     """Return the auth host to ask at the end; none when there is nothing to ask for.
 
