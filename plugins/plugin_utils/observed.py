@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight
 
 Instance = dict[str, Any]
 
 DEFAULT_CLUSTER = "main"
+BACKEND_NEEDS_COMMAND = "backend-needs-command"
 PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
 
 
@@ -46,6 +48,7 @@ def collect(
             findings.append(_left_out(host, cluster))
         elif seen is not None:
             findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
+            findings.extend(_unsavable(host, cluster, variables, seen))
     findings.extend(_shared_names(instances, names))
     asked = _one_auth_per_cluster(instances)
     return {
@@ -181,6 +184,21 @@ def _shared_names(instances: Iterable[Instance], names: Mapping[str, list[str]])
             if len(hosts) > 1:
                 message = f"{' and '.join(hosts)} claim one {what}, {name}: their cluster cannot tell them apart."
                 yield _blocker(code, cluster, hosts[0], message, hint)
+
+
+def _unsavable(
+    host: str, cluster: str, variables: Mapping[str, Any], seen: Mapping[str, Any]
+) -> Iterable[dict[str, Any]]:
+    """Find a backend that nobody can save: that must be known before its Auth Service is down."""
+    config = seen.get("config") or {}
+    own = variables.get("teleport_backup_command") and variables.get("teleport_restore_command")
+    needed = "auth" in seen["services"] and variables.get("teleport_auth_strategy") != "rolling"
+    if own or not needed or not config.get("storage"):
+        return
+    message = kinds.refusal(config["storage"])
+    if message:
+        hint = "Set teleport_backup_command and teleport_restore_command for the cluster's auth hosts."
+        yield _blocker(BACKEND_NEEDS_COMMAND, cluster, host, message, hint)
 
 
 def _left_out(host: str, cluster: str) -> dict[str, Any]:

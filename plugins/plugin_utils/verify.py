@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import observation
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import (
+    BACKEND_NEEDS_COMMAND,
+    observation,
+)
 
 Finding = dict[str, Any]
 HostVars = Mapping[str, Mapping[str, Any]]
@@ -27,7 +30,8 @@ def verify(
     the compatibility rule of a server and a client version, and *clusters* names the root of each leaf as
     ``teleport_clusters`` does. Raises ``ValueError`` when *clusters* is of another kind.
     """
-    findings: list[Finding] = list(inventory["findings"])
+    # What only a backup needs says nothing about whether the cluster is well.
+    findings: list[Finding] = [item for item in inventory["findings"] if item["code"] != BACKEND_NEEDS_COMMAND]
     for instance in inventory["instances"]:
         findings.extend(_host_findings(instance, observation(hostvars[instance["host"]]), target))
     by_cluster = _by_cluster(inventory["instances"])

@@ -42,6 +42,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "restart-pending": "Another version is installed than runs. The one that runs counts.",
     },
     "observed": {
+        "backend-needs-command": "The collection cannot save the backend; it needs your own"
+        " `teleport_backup_command` and `teleport_restore_command`.",
         "limited": "`--limit` leaves a host out, so what runs there is not known.",
         "duplicate-host": "Two hosts have one host UUID: a clone, or one host under two names.",
         "duplicate-name": "Two instances of a cluster have one node name, so the cluster cannot tell them apart.",

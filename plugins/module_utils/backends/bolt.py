@@ -18,8 +18,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
 from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
 
-TYPES = ("bolt", "boltdb")
-
 _SUFFIX = ".db"
 _MAIN = "keys.db"
 _MAGIC = 0xED0CDAED

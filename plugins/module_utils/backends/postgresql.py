@@ -15,11 +15,14 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql_client, postgresql_uri
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Part,
+    Saved,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql_client import Client
-
-TYPES = ("postgresql", "postgres")
 
 STATE_TABLES = ("kv", "backend_version")
 AUDIT_TABLES = ("events", "audit_version")
@@ -103,15 +106,6 @@ class PostgresqlBackend(Backend):
         stores = [Store("postgresql", uri, STATE_TABLES)]
         for number, audit in enumerate(audits):
             stores.append(Store("audit" if not number else f"audit-{number + 1}", str(audit), AUDIT_TABLES))
-        for mode in [
-            storage.get("auth_mode"),
-            *(postgresql_uri.parse(str(audit)).own.get("auth_mode") for audit in audits),
-        ]:
-            if mode:
-                raise BackupError(
-                    f"storage.auth_mode is {mode!r}: Teleport logs in to PostgreSQL with tokens of a cloud, which its "
-                    "own programs cannot. Set teleport_backup_command and teleport_restore_command."
-                )
         return cls(stores, means)
 
     def size_bytes(self) -> int:
@@ -225,7 +219,7 @@ class PostgresqlBackend(Backend):
 
 def is_postgresql(uri: str) -> bool:
     """Return whether *uri* names a PostgreSQL database."""
-    return uri.partition("://")[0] in TYPES
+    return uri.partition("://")[0] in postgresql_uri.SCHEMES
 
 
 def _location(store: Store) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
     Backend,
     BackupError,
     UnsupportedBackend,
 )
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import TYPES as BOLT_TYPES
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import BoltBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import KIND as COMMAND
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import CommandBackend
@@ -22,20 +22,10 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamod
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql import (
-    TYPES as POSTGRESQL_TYPES,
-)
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql import (
     PostgresqlBackend,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.sqlite import SqliteBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
-
-#: Types that mean files under the data directory. Which files depends on the version: before 4.0 ``dir`` and its
-#: default were a folder of files, from 4.0 on both mean SQLite (Teleport CHANGELOG 4.0).
-FILE_TYPES = ("", "dir", "sqlite")
-ETCD_TYPES = ("etcd",)
-
-SUPPORTED = ("sqlite", "dir", "bolt", "etcd", "postgresql", "dynamodb")
 
 _PUBLIC_KEYS = (
     "type", "path", "peers", "prefix", "tls_ca_file", "tls_cert_file", "tls_key_file", "insecure", "username",
@@ -43,12 +33,6 @@ _PUBLIC_KEYS = (
 )  # fmt: skip
 
 _SQLITE_SINCE = Version.parse("4.0.0-0")
-
-#: How each store is saved by its own means, for those that cannot be saved from an Auth host.
-_BY_ITS_OWN_MEANS = {
-    "firestore": "export the collection {where} with a managed export",
-    "cockroachdb": "take a BACKUP of the database in CockroachDB",
-}
 
 
 def open_backend(
@@ -69,19 +53,20 @@ def open_backend(
     """
     if saved_as == COMMAND or (saved_as is None and means.choice.backup is not None):
         return CommandBackend(storage, means)
-    kind = str(storage.get("type") or "").lower()
+    kind = kinds.kind_of(storage)
+    reason = kinds.refusal(storage)
+    if reason is not None:
+        raise UnsupportedBackend(kind, reason)
     parsed = _parsed(version)
-    if kind in FILE_TYPES:
+    if kind in kinds.FILE_TYPES:
         return _file_backend(kind, storage, data_dir, parsed)
-    if kind in ETCD_TYPES:
+    if kind in kinds.ETCD_TYPES:
         return EtcdBackend.from_storage(storage, parsed)
     if kind == DynamoBackend.kind:
         return DynamoBackend.from_storage(storage, means)
-    if kind in POSTGRESQL_TYPES:
+    if kind in kinds.POSTGRESQL_TYPES:
         return PostgresqlBackend.from_storage(storage, means)
-    if kind in BOLT_TYPES:
-        return BoltBackend(_folder(storage, data_dir, ""))
-    raise UnsupportedBackend(kind, _unsupported(kind, storage))
+    return BoltBackend(_folder(storage, data_dir, ""))
 
 
 def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
@@ -115,13 +100,3 @@ def _parsed(version: Optional[str]) -> Optional[Version]:
         return Version.parse(version) if version else None
     except VersionError as error:
         raise BackupError(str(error)) from error
-
-
-def _unsupported(kind: str, storage: Mapping[str, Any]) -> str:
-    where = storage.get("table_name") or storage.get("collection_name") or ""
-    advice = _BY_ITS_OWN_MEANS.get(kind, "save it with the means its maker provides").format(where=where)
-    return (
-        f"storage.type is {kind!r}, which this collection cannot save by itself; it saves {', '.join(SUPPORTED)}. Set "
-        "teleport_backup_command and teleport_restore_command to commands of your own, which could "
-        f"{' '.join(advice.split())}."
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import collect, merge_views
 
 
@@ -117,3 +119,32 @@ def test_a_silent_auth_server_does_not_pass_for_an_agent() -> None:
     assert instances[1]["services"] == ["agent"]
     silent = merge_views(instances, hostvars)["instances"][1]
     assert (silent["services"], silent["version"], silent["state"]) == (["auth"], "15.5.3", "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("storage", "variables", "services", "found"),
+    [
+        ({"type": "firestore", "collection_name": "c"}, {}, ["auth"], True),
+        ({"type": "postgresql", "conn_string": "postgresql://db/t", "auth_mode": "azure"}, {}, ["auth"], True),
+        ({"type": "postgresql", "conn_string": "postgresql://db/t"}, {}, ["auth"], False),
+        ({"type": "sqlite", "path": "/d"}, {}, ["auth"], False),
+        ({"type": "firestore"}, {}, ["proxy"], False),
+        ({"type": "firestore"}, {"teleport_backup_command": ["save"]}, ["auth"], True),
+        (
+            {"type": "firestore"},
+            {"teleport_backup_command": ["save"], "teleport_restore_command": "load"},
+            ["auth"],
+            False,
+        ),
+        ({"type": "firestore"}, {"teleport_auth_strategy": "rolling"}, ["auth"], False),
+    ],
+)
+def test_a_backend_that_only_its_user_can_save_is_found_before_the_plan(
+    storage: dict[str, Any], variables: dict[str, Any], services: list[str], found: bool
+) -> None:
+    config = {"nodename": None, "storage": storage, "data_dir": "/d"}
+    hostvars = {name: {**seen(services=services, config=config), **variables} for name in ("a", "b")}
+    findings = collect(hostvars, hostvars, hostvars)["findings"]
+    wanted = [("backend-needs-command", "a", "main"), ("backend-needs-command", "b", "main")]
+    assert [(item["code"], item["host"], item["cluster"]) for item in findings] == (wanted if found else [])
+    assert all("teleport_backup_command" in item["message"] for item in findings)

@@ -75,6 +75,14 @@ def test_other_stores_are_named_with_what_to_do(storage: dict[str, Any], says: s
     [
         ({"type": "postgresql"}, "names no PostgreSQL database"),
         ({"type": "postgres", "conn_string": "postgresql://u@db/t", "auth_mode": "azure"}, "tokens of a cloud"),
+        (
+            {
+                "type": "postgres",
+                "conn_string": "postgresql://db/t",
+                "audit_events_uri": ["postgresql://a/b#auth_mode=azure"],
+            },
+            "tokens of a cloud",
+        ),
         ({"type": "postgresql", "conn_string": "nonsense"}, "is no connection string"),
     ],
 )
