@@ -13,8 +13,6 @@ import platform
 import sys
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible.module_utils.basic import missing_required_lib
-
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 
 #: Seconds to connect and to wait for an answer; attempts, with growing pauses in between, until a call is given up.
@@ -137,8 +135,8 @@ def _boto3() -> Any:
         return importlib.import_module("boto3")
     except ImportError as error:
         raise BackupError(
-            f"{platform.node()}: the backend is DynamoDB. {missing_required_lib('boto3')} The package is "
-            f"python3-boto3 on Debian, Ubuntu and Red Hat; it has to be importable in {sys.executable}."
+            f"{platform.node()}: the backend is DynamoDB, and the required Python library (boto3) cannot be imported "
+            f"by {sys.executable}. The package is python3-boto3 on Debian, Ubuntu and Red Hat; install it for that Python."
         ) from error
 
 

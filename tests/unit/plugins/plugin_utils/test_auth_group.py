@@ -94,3 +94,21 @@ def test_every_failed_or_silent_member_is_named() -> None:
         part(*GROUP), {"a1": {"auth_failure": "broke"}, "a2": {}, "a3": {"auth_failure": ""}}, ["a1", "a3"]
     )
     assert [sentence.split(":")[0] for sentence in told] == ["a1", "a2"]
+
+
+def test_all_tables_that_a_group_names_are_listed_with_what_a_restore_changed() -> None:
+    def host(**more: Any) -> dict[str, Any]:
+        return {
+            "observe_result": {"instance": {"config": {"storage": {"type": "dynamodb", "table_name": "t"}}}},
+            **more,
+        }
+
+    change = {"key": "table_name", "old": "t", "new": "t-lockstep-20261122T201500Z"}
+    hostvars = {
+        "a1": host(auth_upgrade={"failed": True, "config_change": change}),
+        "a2": host(auth_upgrade={}),
+        "a3": host(),
+    }
+    assert auth_group.tables(part(*GROUP), hostvars) == ["t", "t-lockstep-20261122T201500Z"]
+    hostvars["a1"] = host(auth_upgrade={"config_change": None})
+    assert auth_group.tables(part(*GROUP), hostvars) == ["t"]
