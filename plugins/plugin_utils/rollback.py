@@ -19,6 +19,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import sealed
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_batches import cut
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_input import Backup, Member, Request, read
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_render import sequence
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_replay import replay
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_state import State, judge
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import AGENT, AUTH, PHASES, PROXY
@@ -57,12 +58,14 @@ def plan_rollback(data: Mapping[str, Any]) -> Outcome:
     steps = list(_steps(request, state)) if state.to is not None else []
     found += rollback_checks.judge_steps(request, {step["host"] for step in steps})
     judged = said.in_order(said.apply_waivers(found, request.waivers))
-    if said.blockers(judged):
-        return _refused(request, state, judged)
+    against = {item.code for item in said.blockers(judged)}
+    if against:
+        # Who is asked to accept the loss has to see what will be done for it.
+        return _refused(request, state, judged, steps if against == {"rollback-unacknowledged"} else [])
     plan = _plan(request, state, steps, judged)
     broken = replay(plan, data, request.catalogue)
     if broken:
-        return _refused(request, state, [*judged, *(finding("plan-inconsistent", text) for text in broken)])
+        return _refused(request, state, [*judged, *(finding("plan-inconsistent", text) for text in broken)], [])
     return Outcome(plan, refused=False, message=_summary(plan))
 
 
@@ -77,10 +80,14 @@ def target(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": None if state.to is None else str(state.to), "hosts": hosts}
 
 
-def _refused(request: Request, state: State, judged: list[Finding]) -> Outcome:
+def _refused(request: Request, state: State, judged: list[Finding], steps: list[dict[str, Any]]) -> Outcome:
+    """Refuse, with a plan that has no stages; *steps* are told of as what would follow."""
     ordered = said.in_order(judged)
     text = said.message(ordered).replace("The upgrade is", "The rollback is", 1)
-    return Outcome(_plan(request, state, [], ordered), refused=True, message=text)
+    would_be = _plan(request, state, steps, ordered)
+    plan = {**would_be, "restore": False, "hops": [], "stages": []}
+    del plan["digest"]
+    return Outcome(sealed({**plan, "preview": list(sequence(would_be))}), refused=True, message=text)
 
 
 def _plan(request: Request, state: State, steps: list[dict[str, Any]], judged: Iterable[Finding]) -> dict[str, Any]:

@@ -26,9 +26,10 @@ def render(plan: Mapping[str, Any], *, refused: bool = False) -> str:
         backup = plan["backup"]
         lines += [f"- Backup: `{backup['path']}` on {backup['host']}, of {backup['version']}, {backup['created']}", ""]
     lines += [*_lost(plan["lost"]), *_findings(plan["findings"])]
-    steps = list(sequence(plan))
+    steps = plan["preview"] if refused else list(sequence(plan))
     if steps:
-        lines += ["## Steps, in this order", "", *(f"{number}. {text}" for number, text in enumerate(steps, 1)), ""]
+        title = "Steps that would follow" if refused else "Steps, in this order"
+        lines += [f"## {title}", "", *(f"{number}. {text}" for number, text in enumerate(steps, 1)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

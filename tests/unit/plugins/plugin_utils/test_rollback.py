@@ -149,6 +149,11 @@ def test_refused(changes: dict[str, Any], code: str) -> None:
 def test_unacknowledged_says_what_to_type() -> None:
     outcome = plan_rollback(data(acknowledge=""))
     assert f"-e teleport_rollback_acknowledge={NAME}" in outcome.message
+    text = render(outcome.plan, refused=True)
+    assert "**2 hours 30 minutes**" in text
+    assert "## Steps that would follow" in text
+    assert "Auth server a1 to 15.5.4" in text
+    assert outcome.plan["stages"] == []
     assert "The cluster is up: a1, a2 serves at 16.5.12." in outcome.message
 
 
