@@ -22,6 +22,10 @@ from typing import Any
 import yaml
 
 SCALE = 0.02
+# For states that pass by themselves and have to be seen: the shortest lasts half a second, on a busy machine too.
+SLOW_SCALE = 0.1
+# Seconds. What is waited for is a condition; this only ends a wait for what never comes.
+PATIENCE = 60.0
 TOKEN = "join-me"
 # Below the ephemeral ports: the kernel gives those to outgoing connections of any process, also between the moment one
 # is found free and the moment it is listened on. The workers of a parallel run have ranges of their own.
@@ -136,7 +140,7 @@ class Host:
             self.wait_ready()
         return self
 
-    def wait_ready(self, seconds: float = 15.0) -> None:
+    def wait_ready(self, seconds: float = PATIENCE) -> None:
         """Wait for the witness to say ready; fails with the log when the process ends first."""
         assert self.process is not None
         deadline = time.monotonic() + seconds
@@ -154,7 +158,7 @@ class Host:
         events = [json.loads(line) for line in self.witness.read_text().splitlines()]
         return [e for e in events if e["event"] == event and all(e.get(k) == v for k, v in fields.items())]
 
-    def dies(self, version: str, seconds: float = 15.0, **environment: str) -> tuple[int, str]:
+    def dies(self, version: str, seconds: float = PATIENCE, **environment: str) -> tuple[int, str]:
         """Start ``version`` and expect its end: status and what it wrote."""
         size = len(self.log())
         self.start(version, ready=False, **environment)
@@ -163,7 +167,7 @@ class Host:
         self.process = None
         return status, self.log()[size:]
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """Stop the process, asking again while it is deaf; its status (a process that is gone counts as 0)."""
         if self.process is None:
             return 0
@@ -190,7 +194,7 @@ class Host:
         return path.read_text() if path.exists() else ""
 
     def run(
-        self, tool: str, *arguments: str, version: str = "", timeout: float = 30
+        self, tool: str, *arguments: str, version: str = "", timeout: float = PATIENCE
     ) -> subprocess.CompletedProcess[str]:
         """Run a tool with the configuration of this host."""
         command = [self.binary(tool, version), *arguments]
@@ -231,7 +235,7 @@ class Host:
     def http(self, path: str) -> tuple[int, str]:
         """Status and body of a diagnostic request."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.diag_port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.diag_port}{path}", timeout=PATIENCE) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -243,7 +247,7 @@ class Host:
         self.knobs.write_text(json.dumps(knobs))
 
 
-def eventually(condition: Any, seconds: float = 10.0) -> bool:
+def eventually(condition: Any, seconds: float = PATIENCE) -> bool:
     """True when ``condition()`` holds within ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
