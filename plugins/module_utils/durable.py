@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import itertools
 import json
@@ -71,8 +72,7 @@ def hash_file(path: str) -> Copied:
 def replacing(path: str) -> Iterator[BinaryIO]:
     """Give a file to write to that takes the place of *path*, privately and atomically, when the block ends well."""
     temporary = f"{path}.part-{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    sweep(f"{path}.part-")
     try:
         with os.fdopen(_create(temporary), "wb") as writer:
             yield writer
@@ -84,6 +84,25 @@ def replacing(path: str) -> Iterator[BinaryIO]:
             os.unlink(temporary)
         raise
     sync_folder(os.path.dirname(path) or ".")
+
+
+def sweep(prefix: str) -> None:
+    """Remove the temporary files *prefix*PID of this process and of those that have ended, killed half-way."""
+    for path in glob.glob(glob.escape(prefix) + "*"):
+        pid = path[len(prefix) :]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _is_alive(int(pid))):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_file(path: str, content: bytes) -> None:

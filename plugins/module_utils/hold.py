@@ -56,6 +56,7 @@ def put(host: Host, unit: str) -> None:
 def lift(host: Host, unit: str) -> None:
     """Allow starts again. Starts nothing."""
     path = hold_file(host, unit)
+    durable.sweep(f"{path}.part-")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     with contextlib.suppress(OSError):

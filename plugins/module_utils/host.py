@@ -47,7 +47,7 @@ class Host:
     :param run_command: as ``AnsibleModule.run_command``: takes a list of arguments, returns (status, output, errors).
     :param clock: seconds that only grow, for waiting.
     :param wall: seconds since the epoch, for timestamps.
-    :param timeout_program: path of coreutils ``timeout``; empty where there is none, and commands may then hang.
+    :param timeout_program: path of coreutils ``timeout``; empty only where the commands are not real.
     """
 
     run_command: Callable[..., Any]
@@ -92,5 +92,5 @@ class Host:
 
 
 def from_module(module: Any) -> Host:
-    """Give access to the host a module runs on."""
-    return Host(run_command=module.run_command, timeout_program=module.get_bin_path("timeout") or "")
+    """Give access to the host a module runs on. The module fails where no command can be given a time limit."""
+    return Host(run_command=module.run_command, timeout_program=module.get_bin_path("timeout", required=True))

@@ -214,8 +214,7 @@ def _read_link(path: str) -> str:
 def replace_link(path: str, goal: str) -> None:
     """Make *path* a link to *goal* in one atomic step, whatever was there."""
     temporary = f"{path}.lockstep-{os.getpid()}"
-    if os.path.lexists(temporary):
-        os.unlink(temporary)
+    durable.sweep(f"{path}.lockstep-")
     os.symlink(goal, temporary)
     os.rename(temporary, path)
     durable.sync_folder(os.path.dirname(path))

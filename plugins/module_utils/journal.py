@@ -19,6 +19,7 @@ _LOCK = ".lock"
 _RESULT = ".result.json"
 #: Bytes; far above what either file holds.
 _LARGEST = 16 << 20
+_AHEAD = ".transaction-undoing.json"
 #: Seconds for which a lock may be held by who only looks whether it is.
 _LOOKS_END = 2.0
 
@@ -60,11 +61,28 @@ def write(versions_dir: str, entry: Dict[str, Any]) -> None:
     durable.write_json(journal_path(versions_dir), entry)
 
 
+def write_ahead(versions_dir: str, entry: Dict[str, Any]) -> None:
+    """Write what the journal will say when the transaction goes back, for `enter_ahead`."""
+    durable.write_json(os.path.join(versions_dir, _AHEAD), entry)
+
+
+def enter_ahead(versions_dir: str) -> None:
+    """Let the journal say what was written ahead: a rename, so it works when the disk has become full since.
+
+    :raises OSError: when nothing was written ahead.
+    """
+    os.rename(os.path.join(versions_dir, _AHEAD), journal_path(versions_dir))
+    durable.sync_folder(versions_dir)
+
+
 def clear(versions_dir: str) -> None:
     """Declare the transaction finished."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(journal_path(versions_dir))
         durable.sync_folder(versions_dir)
+    # Last: without the journal it has no meaning.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(versions_dir, _AHEAD))
 
 
 @contextlib.contextmanager

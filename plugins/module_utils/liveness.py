@@ -10,6 +10,7 @@ it 503. So the proof is the process itself, looked at over time.
 
 from __future__ import annotations
 
+import http.client
 import signal
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -31,6 +32,7 @@ class Goal(NamedTuple):
     :param version: what ``/proc/PID/exe version`` has to name.
     :param listeners: addresses of this host that must accept connections, looked at only where the instance has
         neither a diagnostic endpoint nor a debug socket.
+    :param web: where a Proxy Service answers its users.
     """
 
     unit: str
@@ -38,6 +40,7 @@ class Goal(NamedTuple):
     diag_addr: Optional[str] = None
     data_dir: Optional[str] = None
     listeners: Tuple[str, ...] = ()
+    web: Optional[str] = None
 
 
 class Look(NamedTuple):
@@ -47,6 +50,7 @@ class Look(NamedTuple):
     running: Optional[str]
     readiness: Optional[readiness.Readiness]
     closed: Tuple[str, ...]
+    web_status: Optional[int] = None
 
 
 class Stopped(NamedTuple):
@@ -73,11 +77,18 @@ def shortcoming(look: Look, goal: Goal) -> str:
         return f"the version of process {unit.main_pid} cannot be read"
     if look.running != goal.version:
         return f"process {unit.main_pid} runs {look.running} instead of {goal.version}"
+    return _silence(look, goal)
+
+
+def _silence(look: Look, goal: Goal) -> str:
+    """Say what a process of the right version does not answer yet."""
     if look.readiness is not None and not look.readiness.ready:
         answer = look.readiness
         return "{} answers {}: {}".format(answer.source, answer.http_status or "nothing", answer.status)
     if look.closed:
         return "nothing listens on {}".format(", ".join(look.closed))
+    if look.web_status is not None and look.web_status >= http.client.INTERNAL_SERVER_ERROR:
+        return f"its web API at {goal.web} answers {look.web_status}"
     return ""
 
 
@@ -237,7 +248,9 @@ class _StartWatch:
             return Look(unit, running, None, ())
         answer = readiness.probe(self._goal.diag_addr, self._goal.data_dir)
         closed = () if answer else tuple(one for one in self._goal.listeners if not readiness.accepts(one))
-        return Look(unit, running, answer, closed)
+        # Asked last: of what is not ready the answer says nothing new.
+        asked = self._goal.web and not closed and (answer is None or answer.ready)
+        return Look(unit, running, answer, closed, readiness.web_status(str(self._goal.web)) if asked else None)
 
     def _version(self, pid: int) -> Optional[str]:
         """The release a process runs. Asked once per process: a process keeps its program for life."""

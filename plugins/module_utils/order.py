@@ -106,6 +106,7 @@ def goal(instance: Mapping[str, Any], version: str) -> liveness.Goal:
         diag_addr=config.get("diag_addr"),
         data_dir=config.get("data_dir"),
         listeners=_listeners(instance),
+        web=config.get("proxy_web_addr") if "proxy" in instance["services"] else None,
     )
 
 

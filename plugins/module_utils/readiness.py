@@ -14,6 +14,7 @@ import json
 import os
 import re
 import socket
+import ssl
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
@@ -114,6 +115,30 @@ def _ask(source: str, connection: http.client.HTTPConnection) -> Readiness:
     except (OSError, ValueError, http.client.HTTPException) as problem:
         # A ValueError is a name that can be no host's.
         return Readiness(source, None, printable(str(problem) or type(problem).__name__)[:_SHOWN])
+    finally:
+        connection.close()
+
+
+def web_status(address: str) -> Optional[int]:
+    """Ask a Proxy Service of this host for ``/webapi/ping``, and return the HTTP status.
+
+    A proxy may call itself ready and answer everybody with 502 or 504 (it does while it has no Auth Service).
+
+    :returns: None when it gives no answer that could be read: it may want the PROXY protocol, or have its TLS ended by
+        a balancer, and then nothing can be said.
+    """
+    try:
+        name, port = split_address(address)
+        # Its certificate is for another name, and this host is not out to deceive itself.
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001 - there is no public name for it
+        connection = http.client.HTTPSConnection(name, port, timeout=_SECONDS, context=context)
+    except ValueError:
+        return None
+    try:
+        connection.request("GET", "/webapi/ping")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
     finally:
         connection.close()
 

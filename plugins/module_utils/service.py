@@ -14,7 +14,7 @@ import re
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host, HostError
 
 PROPERTIES = (
     "LoadState",
@@ -140,6 +140,8 @@ def show(host: Host, name: str) -> Unit:
     :raises HostError: when systemd does not answer; ``details['not_systemd']`` tells whether it is there at all.
     """
     done = host.run(["systemctl", "show", name, "--no-pager", "--property=" + ",".join(PROPERTIES)])
+    if done.status == TIMED_OUT:
+        raise HostError(f"systemctl show {name} did not answer in time; systemd of this host hangs", not_systemd=False)
     if done.status != 0:
         absent = done.status in (126, 127) or any(sign in done.text for sign in _NOT_SYSTEMD)
         raise HostError(

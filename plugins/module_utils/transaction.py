@@ -156,8 +156,10 @@ class Transaction:
         :param collect: collects the evidence of a failure.
         :raises UpgradeFailed: when it failed; everything that could be put back has been put back then.
         """
+        # Where not even this can be written, nothing has changed yet, and there is nothing to go back from.
+        self._advance(journal.PREPARED)
+        self._write_ahead()
         try:
-            self._advance(journal.PREPARED)
             if self._entry.restart:
                 self._stop()
                 self._back_up()
@@ -174,6 +176,16 @@ class Transaction:
         if journal.PHASES.index(phase) > known:
             self._entry.phase = phase
         journal.write(self._means.layout.versions_dir, self._entry.document())
+
+    def _write_ahead(self) -> None:
+        journal.write_ahead(self._means.layout.versions_dir, {**self._entry.document(), "phase": journal.UNDOING})
+
+    def _turn_back(self) -> None:
+        """Note that everything is undone from here on, also on a disk that has become full since the switch."""
+        try:
+            self._advance(journal.UNDOING)
+        except OSError:
+            journal.enter_ahead(self._means.layout.versions_dir)
 
     def _stop(self) -> None:
         asked_at = self._record.note("stop")
@@ -194,6 +206,7 @@ class Transaction:
 
     def _switch(self) -> None:
         # On disk before anything new can start: from here on going back may need the backup.
+        self._write_ahead()
         self._advance(journal.SWITCHED)
         self._lead_to(self._entry.to)
         self._record.note("switched")
@@ -220,6 +233,17 @@ class Transaction:
         self._record.ready_at = self._record.note("ready", proof.ready_at)
 
     def _finish(self) -> None:
+        try:
+            self._note_end()
+        except OSError as problem:
+            raise UpgradeFailed(
+                f"{self._entry.to.version} is in place and proven, but that could not be noted: {problem}. Nothing has "
+                "to be undone; remove the cause and run again.",
+                False,
+                {},
+            ) from problem
+
+    def _note_end(self) -> None:
         if self._entry.back.folder != self._entry.to.folder:
             installation.replace_link(self._means.layout.previous, self._entry.back.folder)
         journal.clear(self._means.layout.versions_dir)
@@ -255,7 +279,7 @@ class Transaction:
         :raises HostError, BackupError, OSError: when it cannot be brought back; the journal stays then.
         """
         may_have_written = self._entry.phase in (journal.SWITCHED, journal.UNDOING)
-        self._advance(journal.UNDOING)
+        self._turn_back()
         if self._entry.restart:
             liveness.stop(self._host, self._means.unit, self._means.stop_timeout)
             if may_have_written and self._entry.backup and self._means.restore:

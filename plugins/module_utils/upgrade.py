@@ -99,7 +99,7 @@ class Upgrade:
                 found = self._look()
                 decision = self._decide(found)
                 self._upgrade(found, decision)
-                removed = self._tidy()
+                removed = self._tidy_up()
         except HostError:
             if fresh:
                 journal.remove_unused(self._layout.versions_dir)
@@ -332,6 +332,17 @@ class Upgrade:
         ).config_change
 
     # -- afterwards
+
+    def _tidy_up(self) -> List[str]:
+        try:
+            return self._tidy()
+        except OSError as problem:
+            raise UpgradeFailed(
+                f"the upgrade is done, but what is no longer needed could not be removed: {problem}. Remove the cause "
+                "and run again.",
+                False,
+                {},
+            ) from problem
 
     def _tidy(self) -> List[str]:
         layout = self._layout

@@ -257,6 +257,7 @@ pruned:
   elements: str
 """
 
+import contextlib
 import os
 from typing import Any, Dict
 
@@ -323,8 +324,15 @@ def perform(upgrade: Upgrade, check_mode: bool) -> Dict[str, Any]:
         failure = {"rolled_back": problem.rolled_back, "evidence": problem.evidence, "changed": True}
         return {"failed": True, "msg": str(problem), **failure, **upgrade.progress()}
     except HostError as problem:
-        unchanged = {"changed": False, "rolled_back": False}
-        return {"failed": True, "msg": str(problem), **unchanged, **upgrade.progress()}
+        return _not_begun(upgrade, str(problem))
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        advice = "Look at the file system of this host (full, read-only, damaged?), mend it and run again."
+        return _not_begun(upgrade, f"{where}{problem.strerror or problem}. {advice}")
+
+
+def _not_begun(upgrade: Upgrade, reason: str) -> Dict[str, Any]:
+    return {"failed": True, "msg": reason, "changed": False, "rolled_back": False, **upgrade.progress()}
 
 
 def collected(versions_dir: str, run_id: str) -> Dict[str, Any]:
@@ -353,7 +361,9 @@ def main() -> None:
     result = perform(Upgrade(from_module(module), order, opener), module.check_mode)
     # Nothing is written into a folder that was refused because others can change it.
     if run_id and not module.check_mode and os.path.isdir(versions_dir) and not trust.objection(versions_dir):
-        journal.leave_result(versions_dir, run_id, result)
+        # On a full disk only a controller that lost its connection misses it.
+        with contextlib.suppress(OSError):
+            journal.leave_result(versions_dir, run_id, result)
     if result.get("failed"):
         module.fail_json(**result)
     module.exit_json(**result)

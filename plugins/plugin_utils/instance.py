@@ -225,6 +225,11 @@ def _unit_findings(observed: Mapping[str, Any]) -> list[Finding]:
     if unit["load_state"] == "masked":
         message = f"the unit {unit['name']} is masked"
         return [_finding("unit-masked", "blocker", message, f"Run systemctl unmask {unit['name']}.")]
+    if unit.get("n_restarts"):
+        message = f"systemd restarted it {unit['n_restarts']} times since it was last started"
+        return [
+            _finding("restarting", "warning", message, "Read its journal: it dies, and may not outlive an upgrade.")
+        ]
     if unit["load_state"] != "loaded":
         return [
             _finding("unit-missing", "blocker", f"there is no usable unit {unit['name']} ({unit['load_state']})", hint)

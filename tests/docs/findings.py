@@ -29,6 +29,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "unit-unreadable": "systemd does not answer.",
         "busy": "Another upgrade is at work on the host, and did not end in the time that was waited.",
         "clock-off": "The host's clock is more than a minute off the controller's.",
+        "restarting": "systemd had to restart the instance since it was last started: it dies now and then.",
         "unit-masked": "The unit of the instance is masked.",
         "unit-missing": "There is no usable unit of the name in `teleport_service`.",
         "config-unparsable": "`teleport.yaml` cannot be read, or is not what Teleport takes.",
@@ -97,8 +98,8 @@ Besides these, what a release line no longer takes is found by rules, each with 
 
 ## Of a host
 
-Found when the host is observed. All are blockers, but for `boto-missing`, which warns, and `recordings-not-saved` and
-`restart-pending`, which only inform.
+Found when the host is observed. All are blockers, but for `boto-missing` and `restarting`, which warn, and
+`recordings-not-saved` and `restart-pending`, which only inform.
 
 {instance}
 

@@ -5,8 +5,8 @@
 
 Programs are text files. Their first line says what they answer and how they behave as a service, for example
 ``Teleport v6.2.1 git: go1.16 | ready_after=2``. Behaviours: ``ready_after=S``, ``never_ready``, ``dies`` (each
-start), ``dies_after=S``, ``degraded_at=S`` (not ready from then on), ``wrong_machine``, ``reports=V`` (what a started
-process answers), ``rejects``.
+start), ``dies_after=S``, ``degraded_at=S`` (not ready from then on), ``flaps=S`` (ready every other S seconds),
+``wrong_machine``, ``reports=V`` (what a started process answers), ``rejects``.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class FakeHost:
         self.has_readiness = True
         self.not_ready_until = 0.0
         self.packages: set[str] = set()
+        self.hangs_until = 0.0
         self.hooks: list[Callable[[list[str]], None]] = []
 
     @property
@@ -210,6 +211,9 @@ class FakeHost:
         return 0, line + "\n", ""
 
     def systemctl(self, words: list[str]) -> tuple[int, str, str]:
+        if self.now < self.hangs_until:
+            self.sleep(15)
+            return 124, "", ""
         self.settle()
         verb = words[0]
         if verb != "show":
@@ -280,6 +284,8 @@ class FakeHost:
         age = self.now - self.started
         if self.now < self.not_ready_until or "never_ready" in found or age < float(found.get("ready_after", 0)):
             return Readiness("diag", 400, "teleport is starting and hasn't joined the cluster yet")
+        if "flaps" in found and int(age / float(found["flaps"])) % 2:
+            return Readiness("diag", 503, "teleport is in a degraded state")
         if age >= float(found.get("degraded_at", "inf")):
             return Readiness("diag", 503, "teleport is in a degraded state")
         return Readiness("diag", 200, "ok")

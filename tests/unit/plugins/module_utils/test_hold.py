@@ -147,7 +147,8 @@ def test_what_cannot_be_held(fake: FakeHost) -> None:
     with pytest.raises(HostError, match="no usable unit"):
         apply(fake.host, order(fake, True), False)
     parameters = {"state": "held", "start": False, "stop_timeout": 1.0, "ready_timeout": 1.0, "stable_for": 1.0}
-    instance = {**order(fake, True).instance, "architecture": "amd64"}
+    found = order(fake, True).instance
+    instance = {**found, "architecture": "amd64", "config": {**found["config"], "path": "/etc/teleport.yaml"}}
     with pytest.raises(HostError, match="client tools only"):
         order_from({**parameters, "instance": {**instance, "services": ["client"]}})
     with pytest.raises(HostError, match="instance lacks"):

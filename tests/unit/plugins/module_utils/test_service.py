@@ -77,7 +77,6 @@ def test_names() -> None:
     [
         ((1, "", "System has not been booted with systemd as init system (PID 1). Can't operate."), True),
         ((127, "", "systemctl: not found"), True),
-        ((124, "", ""), False),
         ((1, "", "Access denied"), False),
     ],
 )
@@ -86,6 +85,12 @@ def test_silence_of_systemd(answer: tuple[int, str, str], absent: bool) -> None:
     with pytest.raises(HostError, match="systemctl show x failed") as caught:
         show(host, "x")
     assert caught.value.details["not_systemd"] is absent
+
+
+def test_systemd_that_hangs_is_there() -> None:
+    with pytest.raises(HostError, match="x did not answer in time") as caught:
+        show(Host(run_command=lambda *_arguments, **_options: (124, "", "")), "x")
+    assert caught.value.details["not_systemd"] is False
 
 
 @pytest.mark.parametrize(

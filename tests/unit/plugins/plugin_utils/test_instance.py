@@ -31,6 +31,7 @@ def observation(config: str | bytes | None = "", **changes: Any) -> dict[str, An
         "load_state": "loaded",
         "active_state": "active",
         "main_pid": 41,
+        "n_restarts": 0,
         **changes.pop("unit", {}),
     }
     programs = {
@@ -127,6 +128,7 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"unit": {"load_state": "masked"}}, ["unit-masked"]),
         ({"systemd": False, "unit_error": "no"}, ["not-systemd"]),
         ({"busy": True}, ["busy"]),
+        ({"unit": {"n_restarts": 2}}, ["restarting"]),
         ({"clock_off": 61.0}, ["clock-off"]),
         ({"clock_off": -61.0, "unit": {"load_state": "masked"}}, ["clock-off", "unit-masked"]),
         ({"clock_off": -59.0}, []),
