@@ -44,9 +44,22 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         answers = {
             "instance_info": {"instance": variables["seen"]},
-            "cluster_info": {"cluster_view": VIEW},
+            "cluster_info": {"cluster_view": variables.get("view") or VIEW},
             "instance_upgrade": {"instance_after": {"version": version}},
         }
         own = (variables.get("answers") or {}).get(name, {})
         answer = {} if fate == "fail" else answers.get(name, own)
-        return {**result, **answer, "failed": fate == "fail", "changed": name == "instance_upgrade", "msg": str(fate)}
+        answer = _hostile(answer)
+        return {
+            **result,
+            **answer,
+            "failed": fate == "fail",
+            "changed": name == "instance_upgrade",
+            "msg": _hostile(variables.get("says") or str(fate)),
+        }
+
+
+def _hostile(answer: Any) -> Any:
+    """Put what a hostile host says (FLOW_TEXT) in place of ``@TEXT@``, as data that came over the network."""
+    text = json.dumps(os.environ.get("FLOW_TEXT", ""))[1:-1]
+    return json.loads(json.dumps(answer, default=str).replace("@TEXT@", text))
