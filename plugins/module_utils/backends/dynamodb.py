@@ -48,6 +48,7 @@ PART = "dynamodb.json"
 _BYTES_PER_ITEM = 180
 _BYTES_BESIDE = 1 << 16
 
+_POLL_SECONDS = 1.0
 _TAKEN = ("TableAlreadyExistsException", "TableInUseException", "ResourceInUseException")
 _STATE_TAG = dynamodb_table.OWN_TAGS + "restored-state"
 _SOURCE_TAG = dynamodb_table.OWN_TAGS + "restored-from"
@@ -70,7 +71,7 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(0.5)
+        time.sleep(_POLL_SECONDS)
     return True
 
 
@@ -126,7 +127,7 @@ class DynamoBackend(Backend):
             str(storage.get("region") or ""),
             [_events_table(one, access) for one in dynamodb_names.events_tables(storage.get("audit_events_uri") or [])],
             storage.get("audit_sessions_uri") or (),
-            Around(means.cluster, means.config_path, places, means.host.wait_until if means.host else _wait),
+            Around(means.cluster, means.config_path, places, _waiting(means)),
         )
 
     def accepts(self, saved: Mapping[str, Any]) -> bool:
@@ -392,6 +393,11 @@ class DynamoBackend(Backend):
 
 def _events_table(events: dynamodb_names.EventsTable, access: Access) -> Table:
     return Table(events.name, Aws(access._replace(region=events.region or access.region, endpoint=events.endpoint)))
+
+
+def _waiting(means: Means) -> dynamodb_table.Wait:
+    # What is waited for takes AWS seconds to hours.
+    return functools.partial(means.host.wait_until, pause=_POLL_SECONDS) if means.host else _wait
 
 
 def _access(storage: Mapping[str, Any], means: Means) -> Access:

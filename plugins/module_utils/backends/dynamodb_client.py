@@ -136,7 +136,7 @@ def _boto3() -> Any:
     except ImportError as error:
         raise BackupError(
             f"{platform.node()}: the backend is DynamoDB, and the required Python library (boto3) cannot be imported "
-            f"by {sys.executable}. The package is python3-boto3 on Debian, Ubuntu and Red Hat; install it for that Python."
+            f"by {sys.executable}. Install it there; the package of Debian, Ubuntu and Red Hat is python3-boto3."
         ) from error
 
 
