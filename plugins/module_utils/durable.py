@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import glob
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ PRIVATE_FOLDER = 0o700
 
 #: Small enough to stay in a processor's cache between reading, hashing and writing.
 _CHUNK = 1 << 20
+_COPIED_AT_ONCE = 64 << 20
 
 
 class Copied(NamedTuple):
@@ -51,10 +51,29 @@ def sync_folder(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> Copied:
-    """Copy *source* to the private file *target*, which must not exist. The copy is not yet sure to be on disk."""
-    # Unbuffered on both sides: a buffer in between would copy every byte once more.
+    """Copy *source* to the private file *target*, which must not exist, and return what *source* holds.
+
+    The copy is not yet sure to be on disk, and has not been read.
+    """
+    # The kernel copies while another core hashes: both cost less together than passing each byte through here twice.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        found = pool.submit(hash_file, source)
+        copy_content(source, target)
+        return found.result()
+
+
+def copy_content(source: str, target: str) -> None:
+    """Copy *source* to the private file *target*, which must not exist, within the kernel.
+
+    A true copy also where the file system could share the blocks: a backup that shares them with the data is none.
+    """
     with open(source, "rb", buffering=0) as reader, os.fdopen(_create(target), "wb", buffering=0) as writer:
-        return _pump(reader, writer)
+        offset = 0
+        while True:
+            sent = os.sendfile(writer.fileno(), reader.fileno(), offset, _COPIED_AT_ONCE)
+            if not sent:
+                return
+            offset += sent
 
 
 def hash_file(path: str) -> Copied:
@@ -62,7 +81,7 @@ def hash_file(path: str) -> Copied:
     digest = hashlib.sha256()
     size = 0
     with open(path, "rb", buffering=0) as reader:
-        for chunk in _chunks(reader, 1):
+        for chunk in _chunks(reader):
             digest.update(chunk)
             size += len(chunk)
     return Copied(size, digest.hexdigest())
@@ -156,30 +175,10 @@ def sync_tree(path: str) -> None:
         sync_folder(folder)
 
 
-def _pump(reader: FileIO, writer: FileIO) -> Copied:
-    digest = hashlib.sha256()
-    size = 0
-    # Hashing and writing both leave the interpreter lock alone, so the hash costs no wall time on a second core.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        hashed = pool.submit(digest.update, b"")
-        for chunk in _chunks(reader, 2):
-            # The buffer that is read into next is the one hashed before this one, so that has to be done by then.
-            hashed.result()
-            hashed = pool.submit(digest.update, chunk)
-            _write_all(writer, chunk)
-            size += len(chunk)
-        hashed.result()
-    return Copied(size, digest.hexdigest())
-
-
-def _write_all(writer: FileIO, chunk: memoryview) -> None:
-    while chunk:
-        chunk = chunk[writer.write(chunk) :]
-
-
-def _chunks(reader: FileIO, buffers: int) -> Iterator[memoryview]:
-    """Yield the file in pieces, each valid until *buffers* - 1 more were taken. Fresh memory would double the cost."""
-    for buffer in itertools.cycle([memoryview(bytearray(_CHUNK)) for _number in range(buffers)]):
+def _chunks(reader: FileIO) -> Iterator[memoryview]:
+    """Yield the file in pieces, each valid until the next is taken. Fresh memory would double the cost."""
+    buffer = memoryview(bytearray(_CHUNK))
+    while True:
         size = reader.readinto(buffer)
         if not size:
             return
