@@ -192,6 +192,7 @@ def _unsavable(
     """Find a backend that nobody can save: that must be known before its Auth Service is down."""
     config = seen.get("config") or {}
     own = variables.get("teleport_backup_command") and variables.get("teleport_restore_command")
+    own = own or variables.get("teleport_backup_method") == "clone"
     needed = "auth" in seen["services"] and variables.get("teleport_auth_strategy") != "rolling"
     if own or not needed or not config.get("storage"):
         return

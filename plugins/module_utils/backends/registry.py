@@ -15,12 +15,13 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     UnsupportedBackend,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import BoltBackend
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.clone import CloneBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import KIND as COMMAND
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import CommandBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.directory import DirectoryBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb import DynamoBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import CLONE, NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql import (
     PostgresqlBackend,
 )
@@ -53,10 +54,21 @@ def open_backend(
     """
     if saved_as == COMMAND or (saved_as is None and means.choice.backup is not None):
         return CommandBackend(storage, means)
-    kind = kinds.kind_of(storage)
     reason = kinds.refusal(storage)
+    if saved_as == CLONE or (saved_as is None and means.choice.method == CLONE):
+        return CloneBackend(storage, means, None if reason else _native(storage, data_dir, version, means))
     if reason is not None:
-        raise UnsupportedBackend(kind, reason)
+        raise UnsupportedBackend(kinds.kind_of(storage), reason)
+    return _native(storage, data_dir, version, means)
+
+
+def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the keys of *storage* that are needed to find the backend again; none of them is a secret."""
+    return {key: storage[key] for key in _PUBLIC_KEYS if storage.get(key) is not None}
+
+
+def _native(storage: Mapping[str, Any], data_dir: str, version: Optional[str], means: Means) -> Backend:
+    kind = kinds.kind_of(storage)
     parsed = _parsed(version)
     if kind in kinds.FILE_TYPES:
         return _file_backend(kind, storage, data_dir, parsed)
@@ -67,11 +79,6 @@ def open_backend(
     if kind in kinds.POSTGRESQL_TYPES:
         return PostgresqlBackend.from_storage(storage, means)
     return BoltBackend(_folder(storage, data_dir, ""))
-
-
-def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the keys of *storage* that are needed to find the backend again; none of them is a secret."""
-    return {key: storage[key] for key in _PUBLIC_KEYS if storage.get(key) is not None}
 
 
 def _file_backend(kind: str, storage: Mapping[str, Any], data_dir: str, version: Optional[Version]) -> Backend:

@@ -39,6 +39,21 @@ COMMANDS = (
     Command(("status",), "Print the status of the current SSH session.", frozenset(), frozenset(("debug",))),
     Command(("configure",), "Print the sample config file into stdout.", frozenset(("test", "output")), frozenset()),
     Command(("version",), "Print the version.", frozenset(), frozenset(("raw",))),
+    Command(
+        ("backend", "clone"),
+        "Clones data from a source to a destination backend.",
+        frozenset(("config",)),
+        since="backend_commands",
+        hidden=True,
+    ),
+    Command(
+        ("backend", "rm"),
+        "Removes a backend item.",
+        frozenset(("config",)),
+        since="backend_commands",
+        hidden=True,
+        operands=1,
+    ),
     Command(("help",), "Show help.", operands=-1),
 )
 
@@ -54,6 +69,12 @@ def main(argv: list[str], identity: Identity) -> int:
     if name == "status":
         print("You are not inside of a Teleport SSH session")
         return 0
+    if name == "backend":
+        # only here: the other commands must stay quick
+        from . import cli_backend
+
+        run = cli_backend.clone if parsed.command.words[1] == "clone" else cli_backend.remove
+        return run(parsed, identity)
     if name == "configure":
         return _configure(parsed, identity)
     return _start(argv, parsed, identity)
