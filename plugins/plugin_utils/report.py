@@ -16,6 +16,15 @@ HostVars = Mapping[str, Mapping[str, Any]]
 #: Shown for what is not known.
 UNKNOWN = "–"
 
+#: Hosts left to do that are named; the JSON has all of them.
+MOST_NAMED = 20
+
+#: What to do after a run that did not go to its end.
+NEXT = {
+    "stopped": "Mend the cause and run the same command again: it plans from what it finds and finishes the work.",
+    "paused": "Take the pause away and run the same command again: it continues from here.",
+}
+
 
 def stage_record(
     plan: Plan, index: int, cluster: str, hostvars: HostVars, failed: Collection[str]
@@ -47,6 +56,45 @@ def stage_record(
     return record
 
 
+def unfinished_record(
+    plan: Plan,
+    halted: Mapping[str, Any],
+    batches: Iterable[Mapping[str, Any]],
+    hostvars: HostVars,
+    records: Iterable[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return what became of the steps of the stage that a run stopped or paused in, as far as they were begun.
+
+    *halted* is the record of the stop, *batches* are those that ended (``stage``, ``hosts``), *records* what the gates
+    kept. A stage that a cluster's gate has recorded is not told twice.
+    """
+    index = int(halted.get("stage", -1))
+    stage = stage_at(plan, index)
+    if stage is None:
+        return []
+    told = {entry["cluster"] for entry in records if entry["stage"] == index}
+    done = {host for batch in batches if batch["stage"] == index for host in batch["hosts"]}
+    lost = set(halted.get("hosts") or [])
+    found = []
+    for step in stage["steps"]:
+        if step["cluster"] in told:
+            continue
+        variables = hostvars[step["host"]] if step["phase"] == "auth" else {}
+        # What an auth server keeps may be of an earlier stage.
+        own_part = (variables.get("auth_part") or {}).get("to") == step["to"]
+        details = _auth_details(variables) if own_part else {}
+        is_done = step["host"] in done or (own_part and _is_upgraded(variables))
+        if is_done or step["host"] in lost:
+            own = {key: step[key] for key in ("phase", "cluster", "host", "from", "to")}
+            found.append({"stage": index, **own, "outcome": "done" if is_done else "failed", **details})
+    return found
+
+
+def _is_upgraded(variables: Mapping[str, Any]) -> bool:
+    result = variables.get("auth_upgrade") or {}
+    return "instance_after" in result and not result.get("failed")
+
+
 def _auth_details(variables: Mapping[str, Any]) -> dict[str, Any]:
     result = variables.get("auth_upgrade") or {}
     details: dict[str, Any] = {"timeline": result.get("timeline") or []}
@@ -62,17 +110,28 @@ def build_report(
     instances: Iterable[Mapping[str, Any]],
     records: Iterable[Mapping[str, Any]],
     dry_run: bool = False,
+    halted: Mapping[str, Any] | None = None,
+    seen: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """Return the whole report as plain data: hosts before and after, auth outages per stage, failed hosts, the plan.
 
-    Of a *dry_run*, ``after`` is what each host would run, and what was done is called ``planned``.
+    Of a *dry_run*, ``after`` is what each host would run, and what was done is called ``planned``. *halted* is the
+    record of a stop or a pause, *seen* what hosts were found to run after it (None when nothing runs), whatever was
+    done there. ``state`` is ``completed``, ``stopped`` or ``paused``; ``left`` are the hosts whose last step is still
+    to be done.
     """
     done = "planned" if dry_run else "done"
     entries = [{**entry, "outcome": done if entry["outcome"] == "done" else entry["outcome"]} for entry in records]
-    after = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == done}
-    failed = sorted({entry["host"] for entry in entries if entry["outcome"] == "failed"})
+    after: dict[str, str | None] = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == done}
+    after.update(seen or {})
+    failed = {entry["host"] for entry in entries if entry["outcome"] == "failed"}
+    failed.update((halted or {}).get("hosts") or [])
+    goals = {step["host"]: step["to"] for stage in plan["stages"] for step in stage["steps"]}
     return {
         "dry_run": dry_run,
+        "state": (halted or {}).get("kind", "completed"),
+        "reason": (halted or {}).get("reason", ""),
+        "left": sorted(host for host, goal in goals.items() if after.get(host) != goal),
         "digest": plan["digest"],
         "target_version": plan["target_version"],
         "hosts": [_host(instance, after) for instance in instances],
@@ -81,13 +140,13 @@ def build_report(
             for entry in entries
             if "outage" in entry
         ],
-        "failed": failed,
+        "failed": sorted(failed),
         "steps": entries,
         "plan": dict(plan),
     }
 
 
-def _host(instance: Mapping[str, Any], after: Mapping[str, str]) -> dict[str, Any]:
+def _host(instance: Mapping[str, Any], after: Mapping[str, str | None]) -> dict[str, Any]:
     own = {key: instance[key] for key in ("host", "cluster", "services")}
     return {**own, "before": instance["version"], "after": after.get(instance["host"], instance["version"])}
 
@@ -104,6 +163,7 @@ def render(report: Mapping[str, Any], most_rows: int = 200) -> str:
         "",
         f"Plan `{report['digest']}`",
         "",
+        *_halted_lines(report),
         *_table(("host", "cluster", "services", *(("runs", "would run") if dry_run else ("before", "after"))), rows),
         *_more_lines(len(report["hosts"]) - len(rows), dry_run),
         "",
@@ -111,6 +171,19 @@ def render(report: Mapping[str, Any], most_rows: int = 200) -> str:
         *_failed_lines(report),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _halted_lines(report: Mapping[str, Any]) -> list[str]:
+    if report["state"] == "completed":
+        return []
+    left = report["left"]
+    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    return [
+        f"**{report['state'].capitalize()}**: {report['reason']}",
+        "",
+        f"Left to do: {', '.join(left[:MOST_NAMED]) or 'nothing'}{more}. {NEXT[report['state']]}",
+        "",
+    ]
 
 
 def _more_lines(more: int, dry_run: bool) -> list[str]:

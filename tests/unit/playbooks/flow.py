@@ -16,7 +16,16 @@ import yaml
 
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
 
-STAND_INS = ("instance_info", "instance_upgrade", "instance_hold", "backend_backup", "cluster_info", "cluster_gate")
+STAND_INS = (
+    "instance_info",
+    "instance_upgrade",
+    "instance_hold",
+    "backend_backup",
+    "cluster_info",
+    "cluster_gate",
+    "cluster_lock",
+    "instance_evidence",
+)
 
 
 class Outcome(NamedTuple):

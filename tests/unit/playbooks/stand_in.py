@@ -5,7 +5,7 @@
 
 What happens is scripted by the host's variables: ``answers`` maps an action to what it
 returns, ``seen`` is the instance that is observed, and ``script`` maps
-``<action> <version>`` or ``<action>`` to ``fail`` or ``lose`` (the connection). Each call is a line in FLOW_LOG.
+``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose`` (the connection) or ``pause`` (ask for one). Each call is a line in FLOW_LOG.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         name = self._task.action.rsplit(".", 1)[-1]
         version = str(self._task.args.get("version") or "")
-        host = str(variables["inventory_hostname"])
+        host = str(self._task.delegate_to or variables["inventory_hostname"])
         call = {"name": name, "version": version, "host": host, "expect": self._task.args.get("expect")}
+        call["state"] = self._task.args.get("state") or "present"
         call["check"] = bool(self._task.check_mode)
         with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
             log.write(json.dumps(call, default=str) + "\n")
         script = variables.get("script") or {}
-        fate = script.get(f"{name} {version}".strip()) or script.get(name)
+        fate = script.get(f"{name} {version or call['state']}") or script.get(name)
+        if fate == "pause":
+            Path(str(variables["teleport_pause_file"])).touch()
         if fate == "lose":
             raise AnsibleConnectionFailure("the connection is gone")
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -46,6 +49,7 @@ class ActionModule(ActionBase):
             "instance_info": {"instance": variables["seen"]},
             "cluster_info": {"cluster_view": variables.get("view") or VIEW},
             "instance_upgrade": {"instance_after": {"version": version}},
+            "cluster_lock": {"held": True},
         }
         own = (variables.get("answers") or {}).get(name, {})
         answer = {} if fate == "fail" else answers.get(name, own)

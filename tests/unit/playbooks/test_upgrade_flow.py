@@ -41,7 +41,10 @@ def test_failures_of_all_batches_count_and_stop_the_run_before_its_gate(tmp_path
     assert "n1, n3, n4." in outcome.text
     assert outcome.upgraded(HOP) == ["a1", *AGENTS]
     assert len(outcome.gates()) == 1, "the gate of the primary, and none after the agents"
-    assert outcome.report is None
+    assert outcome.report is not None
+    assert (outcome.report["state"], outcome.report["failed"]) == ("stopped", ["n1", "n3", "n4"])
+    after = {row["host"]: row["after"] for row in outcome.report["hosts"]}
+    assert after == {"a1": HOP, "n1": "15.5.4", "n2": HOP, "n3": "15.5.4", "n4": "15.5.4", "n5": HOP}
 
 
 def test_a_hop_is_refused_while_hosts_of_the_one_before_are_unfinished(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_bad_input_is_told_in_one_message(name: str, bad: Any) -> None:
         ("stage_auth_hosts", ({"stages": [1]}, "x"), "stage_auth_hosts: it cannot use what it was given"),
         ("verify_findings", ({"findings": [], "instances": []}, {}, "", None, "main"), "teleport_clusters is 'main'"),
         ("verify_findings", ({"findings": [], "instances": []}, {}, "", [{"line": "x"}]), "verify_findings: "),
-        ("upgrade_report", ({}, [], []), "upgrade_report: 'digest' is not in what it was given"),
+        ("upgrade_report", ({}, [], []), "upgrade_report: 'stages' is not in what it was given"),
     ],
 )
 def test_the_message_says_what_and_where_to_look(name: str, arguments: tuple[Any, ...], message: str) -> None:

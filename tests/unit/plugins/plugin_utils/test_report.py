@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.report import build_report, render, stage_record
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.report import (
+    build_report,
+    render,
+    stage_record,
+    unfinished_record,
+)
 
 
 def step(phase: str, host: str, cluster: str = "east") -> dict[str, Any]:
@@ -151,3 +156,62 @@ def test_a_dry_run_names_what_would_fail() -> None:
 def test_a_dry_run_without_auth_steps() -> None:
     steps = [entry for entry in record() if entry["phase"] == "agent"]
     assert "No Auth Service would be stopped." in render(build_report(PLAN, INSTANCES, steps, dry_run=True))
+
+
+# -- a run that did not go to its end
+
+
+HALTED = {"kind": "stopped", "reason": "a2: no", "stage": 0, "phase": "auth", "hosts": ["a2"]}
+
+
+def upgraded(role: str, to: str = "16.5.18", **result: Any) -> dict[str, Any]:
+    return {"auth_part": {"role": role, "to": to}, "auth_upgrade": {**UPGRADE, **result}}
+
+
+def test_of_an_unfinished_stage_what_was_begun_is_told() -> None:
+    hostvars = {"a1": upgraded("primary", instance_after={}), "a2": upgraded("peer", failed=True)}
+    batches = [{"stage": 0, "hosts": ["n1"]}, {"stage": 1, "hosts": ["w1"]}]
+    found = unfinished_record(PLAN, HALTED, batches, hostvars, [])
+    assert [(entry["host"], entry["outcome"]) for entry in found] == [("a1", "done"), ("a2", "failed"), ("n1", "done")]
+    assert (found[0]["outage"], found[0]["stage"]) == (2.5, 0)
+
+
+def test_what_an_auth_server_did_in_an_earlier_stage_is_not_told_of_this_one() -> None:
+    hostvars = {name: upgraded("peer", to="15.5.4", instance_after={}) for name in ("a1", "a2")}
+    assert unfinished_record(PLAN, {**HALTED, "hosts": []}, [], hostvars, []) == []
+
+
+def test_what_a_gate_recorded_is_not_told_twice() -> None:
+    batches = [{"stage": 0, "hosts": ["n1", "w1"]}]
+    found = unfinished_record(PLAN, HALTED, batches, {"a1": {}, "a2": {}}, record())
+    assert [entry["host"] for entry in found] == ["w1"]
+
+
+@pytest.mark.parametrize("halted", [{}, {**HALTED, "stage": 7}, {**HALTED, "stage": -1}])
+def test_without_a_stage_nothing_is_unfinished(halted: dict[str, Any]) -> None:
+    assert unfinished_record(PLAN, halted, [], {}, []) == []
+
+
+def test_a_stop_is_told_with_what_is_left_and_what_was_seen() -> None:
+    hostvars = {"a1": upgraded("primary", instance_after={}), "a2": upgraded("peer", failed=True)}
+    records = unfinished_record(PLAN, HALTED, [], hostvars, [])
+    report = build_report(PLAN, INSTANCES, records, False, HALTED, {"a2": None})
+    assert (report["state"], report["reason"], report["failed"]) == ("stopped", "a2: no", ["a2"])
+    assert report["left"] == ["a2", "n1", "w1"]
+    after = {row["host"]: row["after"] for row in report["hosts"]}
+    assert after == {"a1": "16.5.18", "a2": None, "n1": "15.5.4", "w1": "15.5.4"}
+    assert "**Stopped**: a2: no" in render(report)
+    assert "Left to do: a2, n1, w1. Mend the cause and run the same command again" in render(report)
+
+
+def test_a_run_that_went_to_its_end_has_nothing_left() -> None:
+    both = record() + stage_record(PLAN, 0, "west", HOSTVARS, [])
+    report = build_report(PLAN, INSTANCES, both)
+    assert (report["state"], report["left"]) == ("completed", [])
+
+
+def test_a_pause_names_the_first_of_many_that_are_left() -> None:
+    many = {**PLAN, "stages": [{"steps": [step("agent", f"n{number:03}") for number in range(30)]}]}
+    told = render(build_report(many, [], [], False, {**HALTED, "kind": "paused", "hosts": []}))
+    assert "n000, n001" in told
+    assert "and 10 more. Take the pause away" in told
