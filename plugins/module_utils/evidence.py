@@ -26,9 +26,10 @@ _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _PEM_RE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PEM_END_RE = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 _IN_CONFIG_RE = re.compile(
-    r"(?i)^[ \t]*(?:-[ \t]*)?[\w-]{0,60}(?:token|secret|password|access_key)[\w-]{0,60}[ \t]*:[ \t]*"
-    r"[\"']?([^\"'\s#\[{][^\"'\s#]{5,})"
-    r"|^[ \t]*-[ \t]*[\"']?[a-z_,]{1,60}:([^\"'\s#]{6,})"
+    r"(?i)(?:token|secret|passw(?:or)?d|access_key|\bpin)[\w-]{0,60}[\"']?[ \t]{0,9}[:=]"
+    r"[ \t]{0,9}[\"']?([^\"'\s#\[{,}]{6,})"
+    r"|(?:^[ \t]*-|\[)[ \t]*[\"']?[a-z_,]{1,60}:([^\"'\s#\]]{6,})"
+    r"|://[^:/\s]{0,99}:([^@/\s]{6,})@"
 )
 
 

@@ -62,7 +62,7 @@ def load(text: str) -> Any:
     try:
         loader = _Composer(text)
         node = loader.get_single_node()
-        return None if node is None else _plain(node)
+        return None if node is None else _plain(node, {})
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         raise YamlRefused(_reason(problem), mark.line + 1 if mark else None) from None
@@ -84,17 +84,24 @@ def _reason(problem: yaml.MarkedYAMLError) -> str:
     return complaint.split(", but ")[0].split(" '")[0]
 
 
-def _plain(node: yaml.Node) -> Any:
+def _plain(node: yaml.Node, known: dict[int, Any]) -> Any:
+    """Turn a node into a value; one that several aliases name becomes one value, not many."""
+    if id(node) not in known:
+        known[id(node)] = _value(node, known)
+    return known[id(node)]
+
+
+def _value(node: yaml.Node, known: dict[int, Any]) -> Any:
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(entry) for entry in node.value]
+        return [_plain(entry, known) for entry in node.value]
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node)
+        return _mapping(node, known)
     value = str(node.value)
     is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
     return None if is_plain and value in _NULLS else value
 
 
-def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, known: dict[int, Any]) -> dict[str, Any]:
     own: dict[str, Any] = {}
     merged: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -104,7 +111,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
         key = str(key_node.value)
         if key in own:
             raise YamlRefused("the key stands there twice", line)
-        own[key] = _plain(value_node)
+        own[key] = _plain(value_node, known)
         if key == _MERGE:
             for source in own[key] if isinstance(own[key], list) else [own[key]]:
                 merged = {**(source if isinstance(source, dict) else {}), **merged}

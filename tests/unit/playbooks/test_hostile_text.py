@@ -55,7 +55,7 @@ def test_templates_in_what_hosts_say_stay_text(
     }
     if failing:
         hosts[failing].update(script={"instance_upgrade": "fail"}, says=TEXT)
-    outcome = play(tmp_path, hosts, name=name, teleport_waivers=["unmanaged-cut-off"], teleport_max_failed_agents=1)
+    outcome = play(tmp_path, hosts, name=name, teleport_waivers=["unmanaged-left-behind"], teleport_max_failed_agents=1)
     assert not marker.exists(), outcome.text
     assert "1337" not in outcome.text
     assert outcome.calls
