@@ -10,11 +10,13 @@ import json
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part
 
 NAME = "manifest.json"
 KIND = "lockstep.teleport backup"
+#: Bytes; a manifest has some 300 for each part.
+_LARGEST = 16 << 20
 FORMAT = 1
 
 STOPPED = "stopped"
@@ -109,8 +111,10 @@ def _load(folder: str, path: str) -> Dict[str, Any]:
     if not os.path.isfile(path):
         raise BackupError(f"{folder}: no backup, there is no {NAME} in it. Name a folder that backend_backup wrote.")
     try:
-        with open(path, encoding="utf-8") as handle:
-            manifest = json.load(handle)
+        manifest = foreign_file.parse_json(foreign_file.read(path, _LARGEST))
+        json.dumps(manifest)
+    except RecursionError as error:
+        raise BackupError(f"{path}: is nested too deeply for a manifest. Use another backup.") from error
     except ValueError as error:
         raise BackupError(f"{path}: not readable as JSON ({error}). Use another backup.") from error
     if not isinstance(manifest, dict):

@@ -162,7 +162,7 @@ def parse(value: Any) -> Record:
             _moment(value["renewed"]),
             None if ended is None else _moment(ended),
         )
-    except (KeyError, TypeError) as problem:
+    except (LookupError, TypeError, AttributeError, OverflowError) as problem:
         raise ValueError(f"{type(problem).__name__}: {problem}") from problem
 
 

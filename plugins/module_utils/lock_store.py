@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import time
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils import lock_decision as rules
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 
 _GUARD = ".guard"
+#: Bytes; a record has some hundreds.
+_LARGEST = 1 << 20
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 #: Seconds to wait for another process that is just reading or replacing the record.
 _PATIENCE = 10.0
@@ -58,8 +59,7 @@ class LockStore:
         :raises HostError: when it cannot be read: guessing could let two runs in.
         """
         try:
-            with open(self.path, encoding="utf-8") as source:
-                return rules.parse(json.load(source))
+            return rules.parse(foreign_file.parse_json(foreign_file.read(self.path, _LARGEST)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:

@@ -29,6 +29,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     foreign_file,
     installation,
     journal,
+    lock_decision,
+    lock_store,
     observation,
     order,
     plain_text,
@@ -128,6 +130,13 @@ def sealed_manifest(data: Any) -> bytes:
 def read_manifest(folder: str) -> Any:
     found = backup_manifest.read(folder, "main")
     return backup_manifest.parts(found), backup_manifest.stored_parts(found)
+
+
+def read_lock(content: bytes) -> Any:
+    with tempfile.TemporaryDirectory(prefix="lockstep-fuzz-") as folder:
+        store = lock_store.LockStore(folder, "main")
+        Path(store.path).write_bytes(content)
+        return store.read()
 
 
 def unpack(content: bytes) -> None:
@@ -239,6 +248,8 @@ PARSERS: dict[str, Parser] = {
         ),
         (BackupError,),
     ),
+    "lock_decision.parse": Parser(lock_decision.parse, changed(seeds.LOCK), (ValueError,)),
+    "lock_store.read": Parser(read_lock, json_text(seeds.LOCK).map(str.encode), (HostError,)),
     "etcd.read_entries": Parser(
         in_folder("e", lambda folder: list(etcd.read_entries(os.path.join(folder, "e")))),
         tampered_bytes(seeds.ETCD_LINES),

@@ -43,6 +43,18 @@ JOURNAL: dict[str, Any] = {
     "phase": "switched",
     "backup": "/var/lib/teleport-backups/main/x",
 }
+LOCK: dict[str, Any] = {
+    "format": 1,
+    "run_id": "r1",
+    "cluster": "main",
+    "owner": {"user": "ops", "host": "controller"},
+    "playbook": "upgrade",
+    "target": "17.7.20",
+    "since": 1767225600.0,
+    "ttl": 600.0,
+    "renewed": {"wall": 1767225600.0, "boot": "b", "uptime": 5.0},
+    "released": None,
+}
 RELEASE_MANIFEST = {
     "format": 1,
     "version": "17.7.20",
