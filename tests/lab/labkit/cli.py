@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import artifacts, faults, hosts, podman
+from . import artifacts, faults, hosts, moto, podman
 from .deploy import deploy, reset
 from .digest import compare, digest_hosts
 from .errors import LabError
@@ -172,6 +172,7 @@ def _reset(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def _down(settings: Settings, _arguments: argparse.Namespace) -> int:
     artifacts.stop_serving(settings)
+    moto.stop(settings)
     removed = hosts.tear_down(settings)
     print(f"lab '{settings.name}': {len(removed)} hosts removed")
     return 0

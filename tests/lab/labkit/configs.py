@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from . import moto
 from .record import Lab
 from .topology import Cluster, Host
 
@@ -97,6 +98,14 @@ def _teleport_section(lab: Lab, host: Host, cluster: Cluster) -> str:
 def _storage(lab: Lab, cluster: Cluster) -> list[str]:
     if cluster.backend == "sqlite":
         return ["  storage:", "    type: sqlite"]
+    if cluster.backend == "dynamodb":
+        return [
+            "  storage:",
+            "    type: dynamodb  # made by the lab",
+            f"    region: {moto.REGION}",
+            f"    table_name: {dynamodb_table(cluster)}  # made by Teleport",
+            "    audit_sessions_uri: s3://recordings.example/sessions",
+        ]
     etcd = lab.topology.with_extra("etcd")
     name = etcd.name if etcd else ""
     return [
@@ -109,6 +118,21 @@ def _storage(lab: Lab, cluster: Cluster) -> list[str]:
         f"    prefix: {etcd_prefix(cluster)}",
         "    audit_sessions_uri: file:///var/lib/teleport/log",
     ]
+
+
+def dynamodb_table(cluster: Cluster) -> str:
+    """Where a cluster keeps its records in DynamoDB."""
+    return f"{cluster.name}.state"
+
+
+def aws_environment(url: str) -> str:
+    """What an administrator puts into the unit's environment, so that Teleport finds AWS and its rights there."""
+    settings = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "of-the-lab",
+        "AWS_SECRET_ACCESS_KEY": "hidden-of-the-lab",
+    }
+    return "".join(f'{key}="{value}"\n' for key, value in settings.items())
 
 
 def etcd_prefix(cluster: Cluster) -> str:

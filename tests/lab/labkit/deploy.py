@@ -10,8 +10,8 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import artifacts, faults, podman
-from .configs import FileSpec, service_files, teleport_files
+from . import artifacts, faults, moto, podman
+from .configs import FileSpec, aws_environment, service_files, teleport_files
 from .errors import LabError
 from .etcd import empty_etcd
 from .hosts import write_ansible_files
@@ -37,6 +37,7 @@ def deploy(settings: Settings, lab: Lab) -> None:
     tarballs = artifacts.ensure_tarballs(settings, topology.versions, topology.edition)
     write_ansible_files(settings, lab, f"{artifacts.serve(settings, lab.gateway)}/{tarballs.name}")
     etcd_files = _etcd_files(settings, lab)
+    _prepare_dynamodb(settings, lab)
     on_each(lambda host: _install(settings, lab, host, tarballs, etcd_files), topology.hosts)
     first = [topology.of_cluster(cluster, "auth")[0] for cluster in topology.clusters]
     others = [host for host in topology.hosts if host.runs_teleport and host not in first]
@@ -70,6 +71,7 @@ def wipe(settings: Settings, lab: Lab) -> None:
     on_each(lambda host: faults.start(settings, lab, host.name), dead)
     faults.heal_all(settings, list(lab.addresses))
     on_each(lambda host: _wipe_host(settings, lab, host), lab.topology.hosts)
+    moto.empty(settings)
 
 
 def start_teleport(settings: Settings, host: str) -> None:
@@ -113,6 +115,18 @@ def example_unit(tarball: Path) -> str:
                 if content is not None:
                     return content.read().decode("utf-8")
     raise LabError(f"{tarball}: holds no {EXAMPLE_UNIT}")
+
+
+def _prepare_dynamodb(settings: Settings, lab: Lab) -> None:
+    clusters = [cluster.name for cluster in lab.topology.clusters.values() if cluster.backend == "dynamodb"]
+    if not clusters:
+        return
+    environment = FileSpec("/etc/default/teleport", aws_environment(moto.serve(settings, lab.gateway)).encode(), 0o600)
+    archives = (moto.boto3_archive(settings), pack([environment]))
+    for host in (host for cluster in clusters for host in lab.topology.of_cluster(cluster, "auth")):
+        for archive in archives:
+            command = ["tar", "-xf", "-", "-C", "/", "--no-same-owner"]
+            podman.execute(settings, host.name, command, stdin=archive)
 
 
 def _etcd_files(settings: Settings, lab: Lab) -> dict[str, bytes]:

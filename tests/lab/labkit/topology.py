@@ -17,7 +17,7 @@ from .errors import LabError
 TOPOLOGIES = Path(__file__).parent.parent / "topologies"
 SERVICES = ("auth", "proxy", "agent", "client")
 EXTRAS = ("etcd", "balancer")
-BACKENDS = ("sqlite", "etcd")
+BACKENDS = ("sqlite", "etcd", "dynamodb")
 # More does not fit the time budget of a run on two cores.
 MAX_HOSTS = 100
 HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -201,7 +201,9 @@ def _check_cluster(cluster: Cluster, topology: Topology) -> None:
     if cluster.backend == "etcd" and topology.with_extra("etcd") is None:
         raise LabError(f'cluster \'{cluster.name}\': backend etcd needs a host with "extras": ["etcd"]')
     if cluster.backend == "sqlite" and len(auths) > 1:
-        raise LabError(f"cluster '{cluster.name}': {len(auths)} auth hosts cannot share sqlite; use backend etcd")
+        raise LabError(
+            f"cluster '{cluster.name}': {len(auths)} auth hosts cannot share sqlite; use backend etcd or dynamodb"
+        )
 
 
 def _check_host(host: Host, topology: Topology) -> None:

@@ -101,7 +101,7 @@ REFUSED = [
     (changed("hosts", to=SMALL["hosts"] * 21), "105 hosts, allowed are 1 to 100"),
     (changed("clusters", "two.example", "root", to="x.example"), "its root 'x.example' is not a cluster"),
     (changed("clusters", "two.example", "root", to="two.example"), "trust runs in a circle"),
-    (changed("clusters", "one.example", "backend", to="dynamodb"), "backend 'dynamodb', allowed are sqlite, etcd"),
+    (changed("clusters", "one.example", "backend", to="redis"), "backend 'redis', allowed are sqlite, etcd, dynamodb"),
     (changed("hosts", 3, "services", to=["auth"]), "2 auth hosts cannot share sqlite"),
     (changed("hardware", to={}), "unknown key 'hardware'"),
 ]
