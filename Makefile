@@ -15,7 +15,7 @@ export JOBS
 PARTS := setup lint unit integration sanity lab-test
 TOOLS := tests/tools
 
-.PHONY: help test setup lint format unit fuzz integration bench sanity lab-test demo changelog clean
+.PHONY: help test setup lint format unit fuzz integration bench sanity lab-test kill-matrix demo changelog clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -51,6 +51,9 @@ bench: ## Benchmarks against their budgets
 
 lab-test: ## Molecule scenarios on real hosts; one: make lab-test SCENARIO=name
 	@bash $(TOOLS)/lab_test.sh
+
+kill-matrix: ## Kill an upgrade at each of its steps and run it again; prints the matrix, takes an hour
+	@bash $(TOOLS)/kill_matrix.sh
 
 demo: setup ## A cluster on real hosts, planned, upgraded and verified as in the README
 	@bash $(TOOLS)/demo.sh

@@ -19,6 +19,8 @@ POWER = "power cut"
 #: The host loses its power at a point, and has it back when the run has ended.
 OFF = "power off"
 
+Points = Iterable[tuple[str, tuple[str, ...]]]
+
 _VERSIONS = "instance_upgrade: rename /opt/teleport-versions"
 _CURRENT = f"{_VERSIONS}/current"
 _NOTE = f"{_VERSIONS}/.transaction.json"
@@ -30,52 +32,62 @@ _SAVING = f"{_BACKUPS}/.partial-*-16.5.12/manifest.json #1"
 _SAVED = f"{_BACKUPS}/*-16.5.12 #1"
 _HOLD = "/etc/systemd/system/teleport.service.d"
 
-#: Points of the upgrade of any host, in their order.
-UPGRADE = (
-    (f"{_VERSIONS}/16.5.12 #1", (DIE,)),
-    (f"{_CURRENT} #1", (POWER,)),
-    ("instance_upgrade: rename /usr/local/bin/teleport #1", (DIE, POWER)),
-    (f"{_VERSIONS}/17.7.20 #1", (POWER,)),
-    (f"{_NOTE} #1", (POWER,)),
-    (_STOP, (DIE, POWER, ORPHAN)),
-    (f"{_NOTE} #2", (DIE, POWER)),
-    (f"{_NOTE} #3", (POWER,)),
-    (f"{_CURRENT} #2", (DIE, POWER)),
-    (_START, (DIE, POWER, ORPHAN)),
-    ("instance_upgrade: symlink /opt/teleport-versions/previous.lockstep-* #1", (DIE, POWER)),
-    (_DONE, (POWER,)),
-    (f"{_VERSIONS}/.result.json #1", (POWER,)),
-)
-#: What only the auth server that migrates comes through.
+#: Points that only the auth server that migrates comes through, or at which it has most to lose, in their order.
 PRIMARY = (
     ("backend_backup: rename /var/lib/teleport-backups/main.example/.partial-*-16.5.12/etcd.jsonl #1", (DIE, POWER)),
-    (_SAVING, (DIE, POWER, OFF)),
-    (_SAVED, (DIE, POWER)),
+    (f"{_VERSIONS}/16.5.12 #1", (DIE,)),
+    ("instance_upgrade: rename /usr/local/bin/teleport #1", (DIE,)),
+    (f"{_VERSIONS}/17.7.20 #1", (POWER,)),
+    (_STOP, (DIE, ORPHAN)),
+    (f"{_NOTE} #2", (POWER,)),
+    (_SAVING, (POWER, OFF)),
+    (_SAVED, (DIE,)),
+    (f"{_CURRENT} #2", (DIE,)),
+    (_START, (DIE, POWER, ORPHAN)),
+    ("instance_upgrade: symlink /opt/teleport-versions/previous.lockstep-* #1", (POWER,)),
+    (f"{_VERSIONS}/.result.json #1", (POWER,)),
 )
-#: What only its peers come through.
+#: The same of its peers.
 PEER = (
     (f"instance_hold: rename {_HOLD}/lockstep-hold.conf #1", (POWER,)),
-    ("instance_hold: systemctl daemon-reload #1", (DIE, POWER)),
+    ("instance_hold: systemctl daemon-reload #1", (DIE,)),
     ("instance_hold: systemctl stop #1", (DIE, POWER, ORPHAN, OFF)),
+    (f"{_CURRENT} #2", (POWER,)),
     (f"instance_upgrade: remove {_HOLD}/lockstep-hold.conf #1", (DIE, POWER)),
-    (f"instance_upgrade: rmdir {_HOLD} #1", (POWER,)),
+    (_START, (POWER,)),
 )
-#: What is left of it where nothing new can happen, because a proxy or an agent is upgraded as every other host.
-FEW = {
-    "proxy1": ((_STOP, (POWER,)), (f"{_CURRENT} #2", (POWER,))),
-    "agent1": ((_STOP, (DIE, OFF)), (f"{_CURRENT} #2", (DIE,)), (_START, (ORPHAN, POWER))),
+#: Of the others a few: a proxy or an agent is upgraded as an auth server is, and holds no data.
+OTHERS = {
+    "proxy1": ((f"{_CURRENT} #2", (POWER,)),),
+    "agent1": ((_STOP, (OFF,)), (f"{_CURRENT} #2", (DIE,)), (_START, (ORPHAN,))),
 }
 #: The way back from a migration that fails.
 FAILING = {"faults": [{"versions": ["17.7.20"], "fail_migration": True}]}
 BACK = (
-    (f"{_NOTE} #4", (DIE, POWER)),
-    ("instance_upgrade: systemctl stop #2", (DIE, POWER)),
-    (f"{_CURRENT} #3", (DIE, POWER)),
+    (f"{_NOTE} #4", (POWER,)),
+    ("instance_upgrade: systemctl stop #2", (DIE,)),
+    (f"{_CURRENT} #3", (POWER,)),
     ("instance_upgrade: systemctl start #2", (DIE, POWER, ORPHAN)),
     (_DONE, (POWER,)),
 )
-#: Tasks that change nothing on a host: the boundary after one is the boundary before it.
-IDLE = ("assert", "set_fact", "include_tasks", "validate_argument_spec", "debug", "add_host", "group_by", "fail")
+#: Tasks that change nothing on any host of the cluster: the boundary after one is the boundary before it.
+IDLE = (
+    "add_host",
+    "assert",
+    "cluster_gate",
+    "cluster_info",
+    "copy",
+    "debug",
+    "fail",
+    "group_by",
+    "include_role",
+    "include_tasks",
+    "instance_info",
+    "meta",
+    "set_fact",
+    "upgrade_plan",
+    "validate_argument_spec",
+)
 
 
 class Case(NamedTuple):
@@ -109,11 +121,7 @@ def from_tasks(tasks: Iterable[Mapping[str, Any]]) -> Iterator[Case]:
 
 def from_points() -> Iterator[Case]:
     """A case for each point of interest and each death that has an outcome of its own there."""
-    rows: dict[str, Iterable[tuple[str, tuple[str, ...]]]] = {
-        "auth1": (*UPGRADE, *PRIMARY),
-        "auth2": (*PEER, *UPGRADE),
-        **FEW,
-    }
+    rows: dict[str, Points] = {"auth1": PRIMARY, "auth2": PEER, **OTHERS}
     for host, points in rows.items():
         for point, ways in points:
             yield from (Case(how, host, point) for how in ways)

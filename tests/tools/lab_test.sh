@@ -18,6 +18,8 @@ for file in extensions/molecule/*/molecule.yml; do
 done
 
 [ -z "${scenarios[*]}" ] || step 'packages of the lab' -- python3 tests/lab/lab.py install
+# The rest of the matrix is for make kill-matrix. The number is seconds in which cases are begun.
+[ -n "${SCENARIO:-}" ] || step_beside 'killed at some steps' --limit "$scenario_limit" -- python tests/kill/kill_matrix.py --seconds 150
 [ "${#scenarios[@]}" -gt 0 ] || fail "${SCENARIO:-scenarios}" 'no such scenario in extensions/molecule'
 # From the end of the alphabet: upgrades take longest, and one that is started last would run alone.
 for ((i = ${#scenarios[@]} - 1; i >= 0; i--)); do
