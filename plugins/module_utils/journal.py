@@ -77,12 +77,12 @@ def enter_ahead(versions_dir: str) -> None:
 
 def clear(versions_dir: str) -> None:
     """Declare the transaction finished."""
+    # First: left alone, it would lie there for ever.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(versions_dir, _AHEAD))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(journal_path(versions_dir))
         durable.sync_folder(versions_dir)
-    # Last: without the journal it has no meaning.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(versions_dir, _AHEAD))
 
 
 @contextlib.contextmanager
