@@ -145,11 +145,12 @@ class Backups:
             raise BackupError("no space for the backup")
         return backup.Backup(f"/backups/{len(self.taken)}", {"version": spec.version})
 
-    def restore(self, path: str, _spec: backup.BackupSpec) -> None:
+    def restore(self, path: str, _spec: backup.BackupSpec) -> backup.Restored:
         if self.broken_restore:
             raise BackupError("the backup cannot be read")
         assert not self.fake.pid, "nothing may run during a restore"
         self.restored.append(path)
+        return backup.Restored(True, None, {})
 
 
 @pytest.fixture
