@@ -31,9 +31,15 @@ def open_backend(storage: dict[str, Any], version: Version, log: Log) -> Backend
         from .dynamodb import DynamoBackend
 
         return DynamoBackend(storage)
+    if kind in ("postgresql", "postgres"):
+        from .postgresql import PostgresBackend
+
+        if not has(version, "postgresql_backend"):
+            raise BackendError(f"unsupported secrets storage type: {kind!r}")
+        return PostgresBackend(storage)
     if kind in ("dir", "sqlite", "bolt"):
         return open_local(str(storage["path"]), version, log)
-    raise BackendError(f"the double has no storage of type {kind!r}, it has dir, sqlite, etcd and dynamodb")
+    raise BackendError(f"the double has no storage of type {kind!r}, it has dir, sqlite, etcd, postgresql and dynamodb")
 
 
 def open_local(path: str, version: Version, log: Log) -> Backend:
