@@ -78,6 +78,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "halt_before_stage": halt.before_stage,
     "lock_hosts": halt.lock_hosts,
     "merge_views": observed.merge_views,
+    "observed_auth_hosts": halt.observed_auth_hosts,
     "opening_hosts": halt.opening_hosts,
     "planned_view": expectations.view_of,
     "rollback_expectations": rollback_report.expectations,

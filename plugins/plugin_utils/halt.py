@@ -40,11 +40,14 @@ def lock_hosts(localhost: Mapping[str, Any]) -> list[str]:
     """Return the auth hosts to lock for a plan: all that were observed, of all its clusters; none without stages."""
     outcome = localhost.get("plan_outcome")
     plan = outcome.get("plan") if isinstance(outcome, Mapping) else None
-    if not plan or not plan.get("stages"):
-        return []
+    return observed_auth_hosts(localhost) if plan and plan.get("stages") else []
+
+
+def observed_auth_hosts(localhost: Mapping[str, Any]) -> list[str]:
+    """Return all auth hosts that could be observed, of all clusters; none before anything was observed."""
     return sorted(
         instance["host"]
-        for instance in localhost["plan_inventory"]["instances"]
+        for instance in (localhost.get("plan_inventory") or {}).get("instances", [])
         if "auth" in instance["services"] and instance["state"] != "unreachable"
     )
 

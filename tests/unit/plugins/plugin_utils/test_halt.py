@@ -61,6 +61,8 @@ def test_the_plan_is_followed_until_the_run_is_to_stop() -> None:
 def test_all_auth_hosts_are_locked_that_were_seen_and_none_for_a_plan_without_stages() -> None:
     assert halt.lock_hosts(localhost()) == ["a1", "a2"]
     assert halt.lock_hosts({}) == []
+    assert halt.observed_auth_hosts({}) == []
+    assert halt.observed_auth_hosts({"plan_inventory": {"instances": INSTANCES}}) == ["a1", "a2"]
     assert halt.lock_hosts({**localhost(), "plan_outcome": {"plan": {"stages": []}}}) == []
 
 
