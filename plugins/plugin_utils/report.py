@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import Plan, stage_at
 
 HostVars = Mapping[str, Mapping[str, Any]]
@@ -190,9 +191,16 @@ def _more_lines(more: int, dry_run: bool) -> list[str]:
     return ["", f"… and {more} more hosts, see the {'plan' if dry_run else 'JSON report'}."] if more else []
 
 
+def _cell(value: Any) -> str:
+    """Names come from inventories and clusters: none may end its cell, begin a line, or act on a terminal."""
+    if value is None:
+        return UNKNOWN
+    return " ".join(printable(str(value)).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
 def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
-    lines = [head, tuple("---" for _cell in head), *rows]
-    return ["| " + " | ".join(UNKNOWN if cell is None else str(cell) for cell in line) + " |" for line in lines]
+    lines = [head, tuple("---" for _column in head), *rows]
+    return ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
 
 
 def _dry_run_lines(report: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import report as report_module
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.report import (
     build_report,
     render,
@@ -215,3 +216,17 @@ def test_a_pause_names_the_first_of_many_that_are_left() -> None:
     told = render(build_report(many, [], [], False, {**HALTED, "kind": "paused", "hosts": []}))
     assert "n000, n001" in told
     assert "and 10 more. Take the pause away" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a|b", r"| a\|b |"),
+        ("a\n# b", "| a # b |"),
+        ("\x1b[2Ja", r"| \x1b[2Ja |"),
+        ("<script>", "| &lt;script> |"),
+        (None, "| – |"),
+    ],
+)
+def test_no_name_breaks_out_of_its_cell(name: str | None, shown: str) -> None:
+    assert report_module._table(("host",), [(name,)])[-1] == shown
