@@ -33,7 +33,7 @@ LAYERS = {
     "module_utils": Layer(("ansible.module_utils", OWN_MODULE_UTILS)),
     "modules": Layer(("ansible.module_utils", OWN_MODULE_UTILS)),
     # The planner and whatever else decides on the controller is tested and used without Ansible.
-    "plugin_utils": Layer(("packaging", "yaml", OWN_MODULE_UTILS, OWN_PLUGIN_UTILS), deep=True),
+    "plugin_utils": Layer(("jinja2", "packaging", "yaml", OWN_MODULE_UTILS, OWN_PLUGIN_UTILS), deep=True),
     "doc_fragments": Layer(()),
     "filter": Layer(("ansible", OWN_MODULE_UTILS, OWN_PLUGIN_UTILS)),
     "test": Layer(("ansible", OWN_MODULE_UTILS, OWN_PLUGIN_UTILS)),
