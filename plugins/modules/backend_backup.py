@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Saves the backend, the process state, the configuration and the files it names into one folder, verifies it by
     reading it back, and only then gives it its name.
-  - Backends of type C(sqlite), C(dir), C(etcd), C(postgresql) and C(dynamodb) are supported. For others the module fails
-    and says what to do.
+  - Backends of type C(sqlite), C(dir), C(etcd), C(postgresql) and C(dynamodb) are supported. For others the module
+    fails and says what to do.
   - A DynamoDB table is saved by an on-demand backup of AWS, made and looked at with boto3 and the rights of the host.
     The actions it needs are C(dynamodb:CreateBackup), C(DeleteBackup), C(DescribeBackup), C(DescribeContinuousBackups),
     C(DescribeTable), C(DescribeTimeToLive), C(ListBackups), C(ListTagsOfResource), C(RestoreTableFromBackup), C(Scan),

@@ -129,8 +129,8 @@ options:
         default: 0
       resources:
         description:
-          - As in M(lockstep.teleport.backend_backup). It is asked for before the stop. Where C(tctl) does not answer, the
-            backup goes without, and the timeline says so.
+          - As in M(lockstep.teleport.backend_backup). It is asked for before the stop. Where C(tctl) does not answer,
+            the backup goes without, and the timeline says so.
         type: bool
         default: true
       method:

@@ -280,7 +280,7 @@ _ROLLBACK = {
     ),
     "rollback-unreachable": _waivable(
         "An instance of the cluster cannot be reached.",
-        "Mend the connection. Waived, it stays newer than its auth servers and may be refused by them until it is taken back.",
+        "Mend the connection. Waived, it stays newer than its auth servers, which may refuse it until it is taken back.",
     ),
     "rollback-version-unknown": _waivable(
         "The version of an instance of the cluster is not known.",
@@ -297,7 +297,7 @@ _ROLLBACK = {
         "Add it to the inventory, or take it back by what manages it. Waived, it may be refused by its auth servers.",
     ),
     "rollback-host-refuses": _blocker(
-        "A host says that it cannot go back: the old version is not kept there and cannot be fetched, or there is no room.",
+        "A host says that it cannot go back: the old version is not there and cannot be fetched, or there is no room.",
         "Cure what it says; teleport_artifact_url is where versions are fetched from.",
     ),
 }
