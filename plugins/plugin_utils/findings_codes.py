@@ -280,7 +280,7 @@ _ROLLBACK = {
     ),
     "rollback-unreachable": _waivable(
         "An instance of the cluster cannot be reached.",
-        "Mend the connection. Waived, it stays newer than its auth servers, which may refuse it until it is taken back.",
+        "Mend the connection. Waived, it stays newer than its auth servers, and they may refuse it until it goes back.",
     ),
     "rollback-version-unknown": _waivable(
         "The version of an instance of the cluster is not known.",

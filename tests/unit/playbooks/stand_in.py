@@ -4,8 +4,8 @@
 """Stands in for every action that would touch a host, so that plays run as they are and nothing else does.
 
 What happens is scripted by the host's variables: ``answers`` maps an action to what it returns, ``seen`` is the
-instance that is observed, and ``script`` maps ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose`` (the
-connection) or ``pause`` (ask for one). Each call is a line in FLOW_LOG.
+instance that is observed, and ``script`` maps ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose``
+(the connection) or ``pause`` (ask for one). Each call is a line in FLOW_LOG.
 """
 
 from __future__ import annotations
