@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -113,13 +114,14 @@ def build_report(
     dry_run: bool = False,
     halted: Mapping[str, Any] | None = None,
     seen: Mapping[str, str | None] | None = None,
+    inventories: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the whole report as plain data: hosts before and after, auth outages per stage, failed hosts, the plan.
 
     Of a *dry_run*, ``after`` is what each host would run, and what was done is called ``planned``. *halted* is the
     record of a stop or a pause, *seen* what hosts were found to run after it (None when nothing runs), whatever was
     done there. ``state`` is ``completed``, ``stopped`` or ``paused``; ``left`` are the hosts whose last step is still
-    to be done.
+    to be done, ``finish`` the command that does it, with the *inventories* of this run.
     """
     done = "planned" if dry_run else "done"
     entries = [{**entry, "outcome": done if entry["outcome"] == "done" else entry["outcome"]} for entry in records]
@@ -133,6 +135,7 @@ def build_report(
         "state": (halted or {}).get("kind", "completed"),
         "reason": (halted or {}).get("reason", ""),
         "left": sorted(host for host, goal in goals.items() if after.get(host) != goal),
+        "finish": finish_command(plan["target_version"], inventories),
         "digest": plan["digest"],
         "target_version": plan["target_version"],
         "hosts": [_host(instance, after) for instance in instances],
@@ -145,6 +148,13 @@ def build_report(
         "steps": entries,
         "plan": dict(plan),
     }
+
+
+def finish_command(target: str, inventories: Iterable[str]) -> str:
+    """Return the command that finishes a run: the same again, over all hosts, as only then an order can be kept."""
+    sources = [word for inventory in inventories for word in ("-i", inventory)]
+    command = ["ansible-playbook", *sources, "lockstep.teleport.upgrade", "-e", f"teleport_target_version={target}"]
+    return shlex.join(command)
 
 
 def _host(instance: Mapping[str, Any], after: Mapping[str, str | None]) -> dict[str, Any]:
@@ -184,6 +194,7 @@ def _halted_lines(report: Mapping[str, Any]) -> list[str]:
         "",
         f"Left to do: {', '.join(left[:MOST_NAMED]) or 'nothing'}{more}. {NEXT[report['state']]}",
         "",
+        *_finish_lines(report),
     ]
 
 
@@ -234,4 +245,9 @@ def _failed_lines(report: Mapping[str, Any]) -> list[str]:
     names = ", ".join(report["failed"])
     if report["dry_run"]:
         return [f"Would fail: {names}. Mend them before the upgrade.", ""]
-    return [f"Not upgraded: {names}. Each was switched back, or stopped answering. Mend them and run again.", ""]
+    said = [f"Not upgraded: {names}. Each was switched back, or stopped answering. Mend them and run again.", ""]
+    return said + (_finish_lines(report) if report["state"] == "completed" else [])
+
+
+def _finish_lines(report: Mapping[str, Any]) -> list[str]:
+    return ["With the variables that this run was given besides:", "", "```shell", report["finish"], "```", ""]

@@ -112,7 +112,7 @@ def test_a_report_shows_versions_outages_and_what_is_left() -> None:
     assert "| host | cluster | services | before | after |" in lines
     assert "| a1 | east | auth, proxy | 15.5.4 | 16.5.18 |" in lines
     assert "| 0 → 16.5.18 | east | 2.5 | a1 | /b/1 |" in lines
-    assert lines[-1].startswith("Not upgraded: n1. ")
+    assert any(line.startswith("Not upgraded: n1. ") for line in lines)
 
 
 def test_a_run_that_left_auth_alone_says_so() -> None:
@@ -203,6 +203,18 @@ def test_a_stop_is_told_with_what_is_left_and_what_was_seen() -> None:
     assert after == {"a1": "16.5.18", "a2": None, "n1": "15.5.4", "w1": "15.5.4"}
     assert "**Stopped**: a2: no" in render(report)
     assert "Left to do: a2, n1, w1. Mend the cause and run the same command again" in render(report)
+
+
+def test_what_is_left_is_told_with_the_command_that_finishes_it() -> None:
+    inventories = ["/etc/ansible/hosts one.yml", "west.tctl.yml"]
+    stopped = build_report(PLAN, INSTANCES, [], False, HALTED, {}, inventories)
+    assert stopped["finish"] == (
+        "ansible-playbook -i '/etc/ansible/hosts one.yml' -i west.tctl.yml lockstep.teleport.upgrade"
+        f" -e teleport_target_version={PLAN['target_version']}"
+    )
+    within_budget = build_report(PLAN, INSTANCES, stage_record(PLAN, 0, "east", HOSTVARS, ["n1"]))
+    for report in (stopped, within_budget):
+        assert render(report).count(report["finish"]) == 1
 
 
 def test_a_run_that_went_to_its_end_has_nothing_left() -> None:
