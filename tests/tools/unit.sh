@@ -18,5 +18,7 @@ for core in "${cores[@]}"; do
     skip "unit-core-$core" 'not installed: make setup with the same CORES says why'
   fi
 done
+# Whole playbooks, which take long. Once is enough, on the oldest: most scenarios of the lab run on the newest.
+[ "${#cores[@]}" -eq 0 ] || pytest_step flow "core-${cores[0]}" tests/flow --numprocesses 2
 for kind in property mutation fuzz; do pytest_step "$kind" dev "tests/$kind" --numprocesses 2; done
 finish

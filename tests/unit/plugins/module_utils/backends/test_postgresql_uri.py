@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql_uri import (
@@ -90,17 +88,3 @@ def test_the_environment_of_the_programs() -> None:
     }
     with pytest.raises(BackupError, match="sslpassword"):
         environment({"sslpassword": "hunter2"})
-
-
-_TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=12)
-
-
-@given(user=_TEXT, password=_TEXT, name=_TEXT)
-def test_any_password_is_masked_and_read(user: str, password: str, name: str) -> None:
-    quoted = [value.replace("\\", "\\\\").replace("'", "\\'") for value in (user, password, name)]
-    text = "host=db user='{}' password='{}' dbname='{}'".format(*quoted)
-    assert parse(text).keywords == {"host": "db", "user": user, "password": password, "dbname": name}
-    shown = public(text)
-    assert public(shown) == shown
-    assert shown.startswith("postgresql://")
-    assert ":***@db/" in shown

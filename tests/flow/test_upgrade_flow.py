@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.tests.unit.playbooks.flow import Outcome, host, play
+from ansible_collections.lockstep.teleport.tests.flow.flow import Outcome, host, play
 
 HOP, TARGET = "16.5.18", "17.7.20"
 AGENTS = ["n1", "n2", "n3", "n4", "n5"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.tests.unit.playbooks.flow import host, play
+from ansible_collections.lockstep.teleport.tests.flow.flow import host, play
 
 #: In the words of the stand-in: what the hostile host says.
 TEXT = "@TEXT@"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.tests.unit.playbooks.flow import Outcome, host, play
+from ansible_collections.lockstep.teleport.tests.flow.flow import Outcome, host, play
 
 TARGET = "16.5.18"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.tests.unit.playbooks import flow
-from ansible_collections.lockstep.teleport.tests.unit.playbooks.flow import Outcome, host
+from ansible_collections.lockstep.teleport.tests.flow import flow
+from ansible_collections.lockstep.teleport.tests.flow.flow import Outcome, host
 
 OLD, NEW = "15.5.4", "16.5.18"
 NAME = f"20260301T100000Z-{OLD}"
