@@ -105,6 +105,8 @@ def _runs(tmp_path: Path) -> Iterator[Runs]:
     for run in runs.started:
         run.kill()
         run.wait()
+        assert run.stdout is not None
+        run.stdout.close()
 
 
 def test_a_second_run_is_refused_and_a_killed_one_is_let_go(runs: Runs) -> None:
