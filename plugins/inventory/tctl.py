@@ -84,21 +84,17 @@ identity: /etc/lockstep/identity
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/ansible/teleport
----
-# through an auth host, with groups of one's own
-plugin: lockstep.teleport.tctl
-command: [ssh, root@auth1.example.com, tctl]
-config_path: /etc/teleport.yaml
 keyed_groups:
   - key: teleport_seen.version
     prefix: version
----
-# hosts that can be reached through Teleport only
-plugin: lockstep.teleport.tctl
-auth_server: teleport.example.com:443
-identity: /etc/lockstep/identity
-connect: teleport
-ssh_config: /etc/lockstep/ssh_config
+
+# Through an auth host, instead of auth_server and identity:
+# command: [ssh, root@auth1.example.com, tctl]
+# config_path: /etc/teleport.yaml
+
+# For hosts that can be reached through Teleport only, besides:
+# connect: teleport
+# ssh_config: /etc/lockstep/ssh_config
 """
 
 import os

@@ -202,6 +202,6 @@ def gnupg(host: Host) -> Iterator[Cipher]:
         kind = ["backup@example.com", "future-default", "default", "never"]
         _run([*gpg, "--passphrase", "", "--quick-generate-key", *kind])
         listed = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True)
-        fingerprint = next(line.split(":")[9] for line in listed.stdout.splitlines() if line.startswith("fpr"))
+        fingerprint, *_subkeys = (line.split(":")[9] for line in listed.stdout.splitlines() if line.startswith("fpr"))
         yield Cipher(host, Encryption("gnupg", (fingerprint,), home=home))
         _run(["gpgconf", "--homedir", home, "--kill", "all"])

@@ -102,10 +102,14 @@ def test_a_file_system_that_turned_read_only_is_named(fake: FakeHost, monkeypatc
     assert (result["changed"], base.runs(fake)) == (False, OLD)
 
 
+def _read_only(_folder: str) -> None:
+    raise OSError(errno.EROFS, "Read-only")
+
+
 def test_an_end_that_cannot_be_noted_is_noted_by_the_next_run(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = base.make_order(fake)
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "clear", lambda _folder: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
+        patch.setattr(journal, "clear", _read_only)
         problem = base.fail(fake, wanted)
     assert not problem.rolled_back
     assert "is in place and proven" in str(problem)
