@@ -36,3 +36,4 @@ link_collection() {
 install_packages "$tools/apt-packages.txt"
 python3 "$tools/venvs.py" build "$@"
 link_collection
+"$LOCKSTEP_CACHE/venv/dev/bin/python" "$tools/optional_collections.py" "$collections"
