@@ -12,10 +12,10 @@ CORES ?= 2.16 2.19 2.21
 JOBS ?= $(shell nproc)
 export JOBS
 # Cheapest first. Without bench: what is timed fails on a busy machine.
-PARTS := setup lint unit integration sanity lab-test
+PARTS := setup lint docs unit integration sanity lab-test
 TOOLS := tests/tools
 
-.PHONY: help test setup lint format unit fuzz integration bench sanity lab-test kill-matrix demo changelog clean
+.PHONY: help test setup lint format unit fuzz integration bench sanity lab-test kill-matrix docs demo changelog clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -54,6 +54,9 @@ lab-test: ## Molecule scenarios on real hosts; one: make lab-test SCENARIO=name
 
 kill-matrix: ## Kill an upgrade at each of its steps and run it again; prints the matrix, takes an hour
 	@bash $(TOOLS)/kill_matrix.sh
+
+docs: ## The documentation as a site
+	@bash $(TOOLS)/docs.sh
 
 demo: setup ## A cluster on real hosts, planned, upgraded and verified as in the README
 	@bash $(TOOLS)/demo.sh

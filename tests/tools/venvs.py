@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the virtual environments that the tests run in: ``dev`` and one ``core-X.Y`` per release of ansible-core.
+"""Builds the virtual environments that the tests run in: ``dev``, ``docs`` and one ``core-X.Y`` per release of ansible-core.
 
 ``python3 venvs.py build CORE…`` builds what is missing or outdated below ``$LOCKSTEP_CACHE/venv``; a core that no
 Python at hand can run is named and left out, except for the oldest supported one, without which nothing is proved.
@@ -78,7 +78,8 @@ def names(releases: set[Release]) -> str:
 def build_all(root: Path, wanted_cores: list[str]) -> None:
     """Build every environment; leave with a message when one that must exist cannot be made."""
     at_hand = find_interpreters(dict(os.environ))
-    build(root / "dev", development_python(at_hand), (REQUIREMENTS / "dev.txt").read_text())
+    for name in ("dev", "docs"):
+        build(root / name, development_python(at_hand), (REQUIREMENTS / f"{name}.txt").read_text())
     for core in wanted_cores:
         if core not in CONTROLLER_PYTHONS:
             sys.exit(f"ansible-core {core} is not in tests/tools/cores.py; known are {', '.join(CONTROLLER_PYTHONS)}.")
