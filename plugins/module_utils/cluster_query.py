@@ -10,7 +10,7 @@ import time
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_view, status_text
+from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_facts, cluster_view, status_text
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError, UnknownToTctl
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
@@ -38,6 +38,9 @@ AGENT_KINDS = (
     AgentKind("windows_desktop_service", 9, 10),
 )
 INVENTORY_SINCE = 11
+
+#: Last major whose successor has something against a GitHub connector.
+CONNECTORS_ASKED = 10
 
 #: Majors whose ``tctl`` shows ``cluster_auth_preference``, up to the last whose Auth Service runs with any value in it.
 PREFERENCE_SHOWN = (6, 15)
@@ -88,6 +91,20 @@ def ask(tctl: Tctl, wall: Callable[[], float] = time.time) -> Dict[str, Any]:
         "unseen": unseen,
     }
     return cluster_view.compose(status, cluster_view.merge(heartbeats, inventory), others)
+
+
+def ask_facts(tctl: Tctl, version: Optional[str]) -> Dict[str, Any]:
+    """Ask for the resources that preflight rules look at, and return the facts of :mod:`.cluster_facts`."""
+    try:
+        roles, users = tctl.resources("roles"), tctl.resources("users")
+    except TctlError:
+        # Whoever may not list them can upgrade all the same.
+        return {}
+    facts = {**cluster_facts.of_roles(roles), **cluster_facts.of_users(users, roles)}
+    major = _major(version)
+    if major is not None and major <= CONNECTORS_ASKED:
+        facts.update(cluster_facts.of_connectors(_optional(partial(tctl.resources, "github"), "github", [])))
+    return facts
 
 
 def _auth_preference(tctl: Tctl, major: Optional[int], unseen: List[str]) -> Optional[Dict[str, Any]]:

@@ -23,7 +23,7 @@ options:
   instance:
     description:
       - The Auth Service to ask, as M(lockstep.teleport.instance_info) returned it.
-      - Of it are used C(bin_dir), C(exe) and C(config.path).
+      - Of it are used C(bin_dir), C(exe), and of C(config) C(path), C(data_dir) and C(storage).
     type: dict
     required: true
   timeout:
@@ -34,6 +34,11 @@ options:
     description: How often a question is asked while the Auth Service cannot be reached, two seconds apart.
     type: int
     default: 3
+  preflight:
+    description:
+      - Whether to look at roles, users and the backend as well, for what a later version takes differently.
+    type: bool
+    default: false
 seealso:
   - module: lockstep.teleport.cluster_gate
 author:
@@ -124,13 +129,37 @@ cluster_view:
       type: list
       elements: str
       returned: always
+    facts:
+      description: What the preflight rules look at, by name. A fact that could not be told is missing.
+      type: dict
+      returned: with O(preflight)
 """
+
+from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_query
+from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_facts, cluster_query
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
+
+
+def backend_facts(instance: Mapping[str, Any], version: str) -> Dict[str, Any]:
+    """Return the facts of the store behind an Auth Service, none where it cannot be looked into from here."""
+    config = instance.get("config") or {}
+    try:
+        backend = open_backend(config.get("storage") or {}, str(config.get("data_dir") or ""), version)
+    except BackupError:
+        return {}
+    try:
+        return cluster_facts.read_backend(backend)
+    except BackupError:
+        # A backup has to reach it; its rehearsal says what is wrong.
+        return {}
+    finally:
+        backend.close()
 
 
 def main() -> None:
@@ -140,6 +169,7 @@ def main() -> None:
             "instance": {"type": "dict", "required": True},
             "timeout": {"type": "int", "default": 30},
             "attempts": {"type": "int", "default": 3},
+            "preflight": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -154,6 +184,10 @@ def main() -> None:
             attempts=module.params["attempts"],
         )
         view = cluster_query.ask(tctl)
+        if module.params["preflight"]:
+            version = view["version"] or instance.get("version")
+            # What the cluster says of a user counts before what the keys of its backend let one guess.
+            view["facts"] = {**backend_facts(instance, version), **cluster_query.ask_facts(tctl, version)}
     except TctlError as error:
         module.fail_json(msg=str(error))
     else:

@@ -152,6 +152,7 @@ def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping
         **observed["surroundings"],
         **summary.get("checked", {}),
         "edition": now["edition"],
+        "host_uuid": observed["host_uuid"],
         "nodename": summary["nodename"] or observed["hostname"],
         "serves_ssh": "ssh_service" in summary["roles_enabled"],
     }

@@ -104,7 +104,12 @@ def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[st
         "instances": [_completed(instance, by_name.get(instance["host"])) for instance in own],
         "unmanaged": sorted((_stranger(entry) for entry in strangers), key=lambda i: (i["cluster"], i["host"])),
         "cluster_concerns": {
-            cluster: preflight.concerns_of_cluster(view, _edition(own, cluster)) for cluster, view in views.items()
+            cluster: preflight.concerns_of_cluster(
+                view,
+                _edition(own, cluster),
+                [entry["host"] for entry in strangers if entry["cluster"] == cluster and "agent" in entry["services"]],
+            )
+            for cluster, view in views.items()
         },
     }
 

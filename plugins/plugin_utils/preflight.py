@@ -8,7 +8,7 @@ It is reduced to that where the facts are, so that a plan for many hosts is not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.status_text import IDLE
@@ -31,9 +31,12 @@ def concerns_of_host(facts: Mapping[str, Any], services: Collection[str]) -> lis
     ]
 
 
-def concerns_of_cluster(view: Mapping[str, Any], edition: str) -> list[Concern]:
-    """Return ``{rule, found}`` for every rule that a cluster offends; *view* is its ``cluster_view``."""
-    return concerns_of_host(_cluster_facts(view, edition), (CLUSTER,))
+def concerns_of_cluster(view: Mapping[str, Any], edition: str, strangers: Iterable[str] = ()) -> list[Concern]:
+    """Return ``{rule, found}`` for every rule that a cluster offends.
+
+    *view* is its ``cluster_view``, *strangers* are the names of its instances that the inventory lacks.
+    """
+    return concerns_of_host(_cluster_facts(view, edition, strangers), (CLUSTER,))
 
 
 def _found(rule: Rule, facts: Mapping[str, Any]) -> list[str]:
@@ -41,12 +44,20 @@ def _found(rule: Rule, facts: Mapping[str, Any]) -> list[str]:
     return [found[0]] if all(found) else []
 
 
-def _cluster_facts(view: Mapping[str, Any], edition: str) -> dict[str, Any]:
+def _cluster_facts(view: Mapping[str, Any], edition: str, strangers: Iterable[str]) -> dict[str, Any]:
     authorities = view.get("authorities") or []
     rotating = [f"{entry['type']}: {entry['text']}" for entry in authorities if entry["rotation"] != IDLE]
+    roots, leaves = (
+        [entry["name"] for entry in view.get(key) or []] for key in ("trusted_clusters", "remote_clusters")
+    )
     return {
+        **(view.get("facts") or {}),
         "edition": edition,
-        "trusted_clusters": [entry["name"] for entry in view.get("trusted_clusters") or []],
+        "trusted_clusters": roots,
+        "leaves": leaves,
+        "resource_names": [*roots, *leaves],
+        "node_names": sorted(strangers),
+        "authorities": sorted({str(entry["type"]).lower() for entry in authorities}),
         "second_factor": (view.get("auth_preference") or {}).get("second_factor"),
         "rotation": rotating or (["unknown"] if view.get("rotation_in_progress") else []),
     }

@@ -22,6 +22,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values 
 CLUSTER = "cluster"
 
 _BUILT_IN = Path(__file__).with_name("preflight.yml")
+_MOST_FOUND = 10
 _NUMBER_RE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 Condition = Callable[[Any], str]
@@ -88,7 +89,7 @@ def _absent(_wanted: bool) -> Condition:
 
 
 def _present(_wanted: bool) -> Condition:
-    return lambda value: ", ".join(_texts(value)) if value else ""
+    return lambda value: _shortened(_texts(value)) if value else ""
 
 
 def _below(wanted: str) -> Condition:
@@ -97,7 +98,7 @@ def _below(wanted: str) -> Condition:
 
 def _unlike(wanted: str) -> Condition:
     pattern = re.compile(wanted)
-    return lambda value: repr(value) if value and not pattern.fullmatch(str(value)) else ""
+    return lambda value: _shortened([repr(text) for text in _texts(value) if text and not pattern.fullmatch(text)])
 
 
 _CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
@@ -114,6 +115,11 @@ def _texts(value: Any) -> list[str]:
     if value is None:
         return []
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def _shortened(texts: list[str]) -> str:
+    more = len(texts) - _MOST_FOUND
+    return ", ".join(texts[:_MOST_FOUND]) + (f" and {more} more" if more > 0 else "")
 
 
 def _number(value: Any) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup, cluster_facts
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import PAGE, EtcdClient, KeyValue
@@ -59,6 +59,16 @@ SECONDS = iter(count(1795374000))
 
 def now() -> float:
     return float(next(SECONDS))
+
+
+def test_single_keys_are_read_while_auth_serves(client: EtcdClient, etcd: Etcd) -> None:
+    put(client, {b"/teleport/migrations/current": b'{"version": 1, "phase": 3}', **FOREIGN})
+    put(client, {b"/teleport/web/users/alice/pwd": b"secret", b"/teleport/web/usersonline": b"", **cluster(5)})
+    with closing(EtcdBackend.from_storage(etcd.storage, None)) as backend:
+        found = cluster_facts.read_backend(backend)
+        assert backend.peek("/none") is None
+    assert found.pop("etcd_version").startswith("3.")
+    assert found == {"migration": "number 1 is failed", "users_without_factor": ["alice"]}
 
 
 def test_what_is_saved_comes_back_and_nothing_else_is_touched(client: EtcdClient, spec: backup.BackupSpec) -> None:

@@ -163,6 +163,17 @@ class Backend(ABC):
             False, f"The saved files were read back; no second {self.kind} was started.", dict(saved["counts"])
         )
 
+    def peek(self, key: str) -> Optional[bytes]:
+        """Return what stands under *key* (Teleport's own, without a prefix) now, None when nothing does.
+
+        Works while Auth serves. Raises :class:`UnsupportedBackend` where only a whole state can be read.
+        """
+        raise UnsupportedBackend(self.kind, f"single keys of {self.kind} are not read; {key} was asked for.")
+
+    def names(self, start: str) -> List[str]:
+        """Return the keys that begin with *start*, none of their values; see :meth:`peek`."""
+        raise UnsupportedBackend(self.kind, f"keys of {self.kind} are not listed; {start} was asked for.")
+
     def tools(self) -> Dict[str, str]:
         """Return the versions of the programs and libraries that save this backend, by name."""
         return {}

@@ -164,6 +164,18 @@ class EtcdBackend(Backend):
         proven = f"The keys were restored into a scratch etcd {client.version}, read again and compared."
         return Drilled(True, proven, {"keys": found})
 
+    def peek(self, key: str) -> Optional[bytes]:
+        """Return what stands under *key* now."""
+        wanted = self._start + key.lstrip("/").encode()
+        page = next(self._client.pages(wanted, wanted + b"\0", self._revision()), [])
+        return page[0].value if page else None
+
+    def names(self, start: str) -> List[str]:
+        """Return the keys that begin with *start*."""
+        first = self._start + start.lstrip("/").encode()
+        # The first key behind all that begin so. No key of Teleport has the byte ff in it.
+        return [key[len(self._start) - 1 :].decode() for key in self._client.keys(first, first + b"\xff")]
+
     def tools(self) -> Dict[str, str]:
         """Return the version of the server that was asked."""
         return {"etcd": self._client.version}

@@ -129,6 +129,12 @@ class EtcdClient:
         return found, bool(found and answer.get("more"))
 
     @_understood
+    def keys(self, start: bytes, end: bytes) -> List[bytes]:
+        """Return the keys in ``[start, end)``, in order, without their values."""
+        answer = self.call("kv/range", {"key": _b64(start), "range_end": _b64(end), "keys_only": True})
+        return [_key_value(entry).key for entry in answer.get("kvs", [])]
+
+    @_understood
     def count(self, start: bytes, end: bytes) -> int:
         """Return the number of keys in ``[start, end)``."""
         body = {"key": _b64(start), "range_end": _b64(end), "count_only": True}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
@@ -132,6 +132,18 @@ class SqliteBackend(Backend):
         proven = "The database was restored into a scratch folder, opened for writing, and every page and row checked."
         return Drilled(True, proven, dict(saved["counts"]))
 
+    def peek(self, key: str) -> Optional[bytes]:
+        """Return what stands under *key* now; Auth may be writing meanwhile."""
+        with _opened(self.location, "mode=ro") as database:
+            rows = _query(database, self.location, "SELECT value FROM kv WHERE key = ?", key)
+        return bytes(rows[0][0]) if rows else None
+
+    def names(self, start: str) -> List[str]:
+        """Return the keys that begin with *start*."""
+        with _opened(self.location, "mode=ro") as database:
+            rows = _query(database, self.location, "SELECT key FROM kv WHERE substr(key, 1, length(?1)) = ?1", start)
+        return [str(key) for (key,) in rows]
+
     def tools(self) -> Dict[str, str]:
         """Return the version of the library."""
         return {"sqlite": sqlite3.sqlite_version}
@@ -220,9 +232,9 @@ def _opened(path: str, how: str) -> Iterator[sqlite3.Connection]:
         database.close()
 
 
-def _query(database: sqlite3.Connection, path: str, sql: str) -> List[Tuple[Any, ...]]:
+def _query(database: sqlite3.Connection, path: str, sql: str, *values: str) -> List[Tuple[Any, ...]]:
     try:
-        return database.execute(sql).fetchall()
+        return database.execute(sql, values).fetchall()
     except sqlite3.Error as error:
         raise BackupError(f"{path}: SQLite cannot read the database: {error}.") from error
 

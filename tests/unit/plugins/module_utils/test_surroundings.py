@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import surroundi
 
 
 def facts(proc: Path, licence: str = "/no/such/licence") -> dict[str, Any]:
-    return surroundings.surroundings(SimpleNamespace(proc=str(proc)), 7, licence)  # type: ignore[arg-type]
+    return surroundings.surroundings(SimpleNamespace(proc=str(proc), wall=lambda: 1790000000.0), 7, licence)  # type: ignore[arg-type]
 
 
 def test_names_of_variables_are_reported_and_values_are_not(tmp_path: Path) -> None:
@@ -65,3 +66,58 @@ def test_the_licence_is_named_where_there_is_one(tmp_path: Path) -> None:
     assert facts(tmp_path, str(licence))["licence_found"] is None
     licence.touch()
     assert facts(tmp_path, str(licence))["licence_found"] == str(licence)
+
+
+def certificate(*times: bytes) -> bytes:
+    """As much of a certificate as is read: two times within other bytes, in PEM."""
+    return (
+        b"-----BEGIN CERTIFICATE-----\n"
+        + base64.encodebytes(b"\x30\x82" + b"".join(times))
+        + b"-----END CERTIFICATE-----\n"
+    )
+
+
+BEGAN = b"\x17\x0d250101000000Z"
+
+
+@pytest.mark.parametrize(
+    ("content", "ended"),
+    [
+        (certificate(BEGAN, b"\x17\x0d260131235959Z"), "2026-01-31"),
+        (certificate(BEGAN, b"\x17\x0d270131235959Z"), None),
+        (certificate(BEGAN, b"\x18\x0f20260131235959Z"), "2026-01-31"),
+        (certificate(b"no times"), None),
+        (b"-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n", None),
+        (b"a licence of another kind", None),
+    ],
+)
+def test_the_end_of_a_licence_is_read_from_its_certificate(tmp_path: Path, content: bytes, ended: str | None) -> None:
+    licence = tmp_path / "license.pem"
+    licence.write_bytes(content)
+    assert facts(tmp_path, str(licence))["licence_ended"] == ended
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "dials"),
+    [
+        ("auth_server: tele.example:3080\n", True, True),
+        ('version: v2\nauth_server: "tele.example:3025"\n', False, False),
+        ("version: v2\nproxy_server: tele.example:443\n", False, False),
+    ],
+)
+def test_the_configuration_of_tbot_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, *, old: bool, dials: bool
+) -> None:
+    config = tmp_path / "tbot.yaml"
+    config.write_text(content, encoding="utf-8")
+    monkeypatch.setattr(surroundings, "_TBOT_CONFIG", str(config))
+    found = facts(tmp_path)
+    assert (found["tbot_v1"], found["tbot_dials_proxy"]) == (
+        str(config) if old else None,
+        str(config) if dials else None,
+    )
+
+
+def test_without_tbot_nothing_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "_TBOT_CONFIG", str(tmp_path / "none"))
+    assert facts(tmp_path)["tbot_v1"] is None

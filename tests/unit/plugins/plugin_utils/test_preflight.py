@@ -24,7 +24,7 @@ CASES: dict[str, dict[str, Any]] = yaml.safe_load(
 def offended(rule: str, kind: str) -> list[str]:
     case = CASES[rule][kind]
     if "cluster" in case:
-        concerns = preflight.concerns_of_cluster(case["cluster"], case["edition"])
+        concerns = preflight.concerns_of_cluster(case["cluster"], case["edition"], case.get("strangers", ()))
     else:
         document = safe_yaml.load(case.get("config", "teleport: {}"))
         facts = {
