@@ -149,7 +149,7 @@ class ActionModule(ActionBase):
             return self._collect(arguments, variables) or _lost(problem, begun=True)
         if "module_stdout" in answer and not self._task.check_mode:
             # The shell of a session that dies with the unit ends in many ways; what counts is what the host kept.
-            return self._collect(arguments, variables) or answer
+            return self._collect(arguments, variables) or {**answer, "msg": _silent(answer)}
         return answer
 
     def _call(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
@@ -205,6 +205,14 @@ def _seconds(arguments: Mapping[str, Any], name: str, default: float) -> float:
         return float(arguments.get(name, default))
     except (TypeError, ValueError):
         return default
+
+
+def _silent(answer: Mapping[str, Any]) -> str:
+    """Say that the module died; Ansible only says that it got no JSON."""
+    return (
+        f"the upgrade ended on this host without an answer (exit status {answer.get('rc', 'unknown')}): it was killed, "
+        "by the kernel for want of memory, say. What the host runs is not known. Repeat the run, which continues."
+    )
 
 
 def _lost(problem: Exception, begun: bool) -> dict[str, Any]:

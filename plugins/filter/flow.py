@@ -95,6 +95,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rollback_report_markdown": rollback_report.render,
     "rollback_scope": rollback_report.scope,
     "stage_auth_hosts": stage_view.auth_hosts,
+    "stage_canary": stage_view.canary,
     "stage_expectations": expectations.after_stage,
     "stage_gate_hosts": stage_view.gate_hosts,
     "stage_record": report.stage_record,

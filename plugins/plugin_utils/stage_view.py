@@ -48,6 +48,19 @@ def all_gate_hosts(plan: Plan, instances: Iterable[Mapping[str, Any]]) -> list[s
     return sorted({host for index in stages for host in gate_hosts(plan, index, own)})
 
 
+def canary(plan: Plan, index: int) -> str:
+    """Return the agent that the hop of a stage begins with, in this stage or one before it; ``""`` without agents.
+
+    It is watched for longer, and so is who follows when it failed: what dies a while after it was ready is to be
+    noticed while it is one host.
+    """
+    stage = stage_at(plan, index)
+    if stage is None:
+        return ""
+    steps = (step for begun in plan["stages"][: index + 1] if begun["to"] == stage["to"] for step in begun["steps"])
+    return next((str(step["host"]) for step in steps if step["phase"] == "agent"), "")
+
+
 def left_behind(plan: Plan, index: int, failed: Collection[str]) -> list[str]:
     """Return which of the hosts in *failed* forbid the auth servers of a stage to move.
 

@@ -4,7 +4,7 @@
 """Stands in for every action that would touch a host, so that plays run as they are and nothing else does.
 
 What happens is scripted by the host's variables: ``answers`` maps an action to what it returns, ``seen`` is the
-instance that is observed, and ``script`` maps ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose``
+instance that is observed (for hosts that the inventory lacks, ``stand_in_hosts`` has both by host), and ``script`` maps ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose``
 (the connection) or ``pause`` (ask for one). Each call is a line in FLOW_LOG.
 """
 
@@ -33,8 +33,11 @@ class ActionModule(ActionBase):
         name = self._task.action.rsplit(".", 1)[-1]
         version = str(self._task.args.get("version") or "")
         host = str(self._task.delegate_to or variables["inventory_hostname"])
+        variables = {**variables, **(variables.get("stand_in_hosts") or {}).get(host, {})}
         call = {"name": name, "version": version, "host": host, "expect": self._task.args.get("expect")}
         call["state"] = self._task.args.get("state") or "present"
+        call["stable_for"] = self._task.args.get("stable_for")
+        call["share"] = self._task.args.get("share")
         call["check"] = bool(self._task.check_mode)
         with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
             log.write(json.dumps(call, default=str) + "\n")

@@ -67,6 +67,25 @@ def test_hosts_left_behind_are_reported_and_fail_the_run(tmp_path: Path) -> None
     assert "Not upgraded: c1, n3, n4." in (tmp_path / "report.md").read_text()
 
 
+def watched(outcome: Outcome, version: str) -> dict[str, int]:
+    """For how long the agents have to stay ready."""
+    calls = [call for call in outcome.calls if call["name"] == "instance_upgrade" and call["version"] == version]
+    return {call["host"]: int(call["stable_for"]) for call in calls if call["host"] in AGENTS}
+
+
+def test_the_first_agent_of_a_hop_is_watched_for_longer_and_stops_the_run_before_any_other(tmp_path: Path) -> None:
+    outcome = run(tmp_path, fleet(n1="fail"))
+    assert outcome.status != 0
+    assert watched(outcome, HOP) == {"n1": 30}
+    assert outcome.report is not None
+    assert (outcome.report["state"], outcome.report["failed"]) == ("stopped", ["n1"])
+
+
+def test_when_the_budget_bears_its_failure_those_that_follow_are_watched_as_long(tmp_path: Path) -> None:
+    bears = run(tmp_path, fleet(n1="fail"), budget=1, teleport_target_version=HOP)
+    assert watched(bears, HOP) == dict.fromkeys(AGENTS, 30)
+
+
 def test_two_hops_end_with_everyone_at_the_target(tmp_path: Path) -> None:
     outcome = run(tmp_path, fleet())
     assert outcome.status == 0, outcome.text
@@ -77,6 +96,7 @@ def test_two_hops_end_with_everyone_at_the_target(tmp_path: Path) -> None:
         (TARGET, "a1"),
         (TARGET, "n1"),
     ]
+    assert watched(outcome, HOP) == watched(outcome, TARGET) == {**dict.fromkeys(AGENTS, 5), "n1": 30}
     assert outcome.report is not None
     assert {row["after"] for row in outcome.report["hosts"]} == {TARGET}
 

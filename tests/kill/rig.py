@@ -22,7 +22,12 @@ TOPOLOGY = HERE / "topology.json"
 BEFORE = "16.5.12"
 TARGET = "17.7.20"
 HOSTS = ("auth1", "auth2", "proxy1", "agent1")
-_VARIABLES = {"teleport_target_version": TARGET, "teleport_stable_for": 1, "teleport_reconnect_timeout": 20}
+_VARIABLES = {
+    "teleport_target_version": TARGET,
+    "teleport_stable_for": 1,
+    "teleport_canary_stable_for": 1,
+    "teleport_reconnect_timeout": 20,
+}
 _TRIPWIRE = "/usr/lib/python3/dist-packages/lockstep_tripwire"
 _WHERE = (
     "ls /etc/systemd/system/teleport.service.d/lockstep-hold.conf 2>/dev/null | sed s,.*/,,; "

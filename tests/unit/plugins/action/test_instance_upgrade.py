@@ -168,7 +168,9 @@ def test_result_is_collected_after_a_lost_connection() -> None:
 def test_result_is_collected_when_the_session_dies_with_the_unit() -> None:
     died = {"failed": True, "module_stdout": "", "msg": "MODULE FAILURE"}
     assert Action(died, COLLECTED).run(task_vars={}) == DONE
-    assert Action(died, IDLE, IDLE).run(task_vars={}) == died
+    result = Action({**died, "rc": 137}, IDLE, IDLE).run(task_vars={})
+    assert result["failed"]
+    assert "without an answer (exit status 137): it was killed" in result["msg"]
 
 
 def test_a_result_that_is_written_a_moment_after_the_end_is_found() -> None:

@@ -52,6 +52,27 @@ HOPS = {
 }
 
 
+CANARIES = {
+    "stages": [
+        {
+            "to": "16.5.18",
+            "steps": [step("auth", "east", "a1"), step("proxy", "east", "p1"), step("client", "east", "c1")],
+        },
+        {
+            "to": "16.5.18",
+            "steps": [step("auth", "west", "b1"), step("agent", "west", "w2"), step("agent", "west", "w1")],
+        },
+        {"to": "16.5.18", "steps": [step("auth", "far", "f1"), step("agent", "far", "n9")]},
+        {"to": "17.7.20", "steps": [step("auth", "east", "a1"), step("agent", "east", "n1")]},
+    ]
+}
+
+
+@pytest.mark.parametrize(("index", "expected"), [(0, ""), (1, "w2"), (2, "w2"), (3, "n1"), (4, "")])
+def test_the_canary_is_the_first_agent_of_the_hop(index: int, expected: str) -> None:
+    assert stage_view.canary(CANARIES, index) == expected
+
+
 @pytest.mark.parametrize(
     ("index", "expected"),
     [(0, []), (1, ["n1"]), (2, ["n1"]), (3, ["c1", "n1", "n2"]), (4, [])],
