@@ -19,6 +19,8 @@ POWER = "power cut"
 #: The host loses its power at a point, and has it back when the run has ended.
 OFF = "power off"
 
+_HARDEST_FIRST = (OFF, POWER, ORPHAN, TASK, DIE)
+
 Points = Iterable[tuple[str, tuple[str, ...]]]
 
 _VERSIONS = "instance_upgrade: rename /opt/teleport-versions"
@@ -130,8 +132,8 @@ def from_points() -> Iterator[Case]:
 
 
 def all_cases(tasks: Iterable[Mapping[str, Any]]) -> list[Case]:
-    """Every row of the matrix."""
-    return [*from_points(), *from_tasks(tasks)]
+    """Every row of the matrix, the hardest deaths first: whoever runs out of time has seen most then."""
+    return sorted([*from_points(), *from_tasks(tasks)], key=lambda case: _HARDEST_FIRST.index(case.how))
 
 
 #: The rows that stand for the others when there is no time for all, the most telling first.
