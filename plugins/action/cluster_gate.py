@@ -22,6 +22,8 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.gate_expectation
 
 _MODULE = "lockstep.teleport.cluster_info"
 _PATIENCE = 90.0
+#: Seconds before the second look, doubled from look to look up to the interval: most gates open within a moment.
+_FIRST_WAIT = 1.0
 
 display = Display()
 
@@ -70,7 +72,8 @@ class ActionModule(ActionBase):
             if not findings or gate.is_lasting(findings) or waited >= patience:
                 return _outcome(view, findings, waited, looks)
             display.v(f"cluster_gate: {findings[0].message} ({len(findings)} in all, {waited:.0f} of {patience:g} s)")
-            self.sleep(min(arguments["interval"], max(patience - waited, 0.0)))
+            wait = min(_FIRST_WAIT * 2 ** (looks - 1), arguments["interval"])
+            self.sleep(min(wait, max(patience - waited, 0.0)))
 
     def _look(
         self, expect: Expectation, arguments: Mapping[str, Any], variables: dict[str, Any]

@@ -84,7 +84,7 @@ options:
     type: float
     default: 90
   interval:
-    description: Seconds between two looks.
+    description: Seconds between two looks. The first waits are shorter, as what is missing mostly comes within a moment.
     type: float
     default: 5
   timeout:

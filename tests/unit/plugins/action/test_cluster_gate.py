@@ -73,7 +73,13 @@ def test_it_waits_for_what_time_cures() -> None:
     gate = Gate(SILENT, OLD, GOOD, expect=EXPECT)
     result = gate.run()
     assert not result["failed"]
-    assert (result["looks"], gate.slept) == (3, [5.0, 5.0])
+    assert (result["looks"], gate.slept) == (3, [1.0, 2.0])
+
+
+def test_it_waits_longer_from_look_to_look_up_to_the_interval() -> None:
+    gate = Gate(OLD, expect=EXPECT, patience=21, seconds_per_look=0.0, interval=6)
+    gate.run()
+    assert gate.slept == [1.0, 2.0, 4.0, 6.0, 6.0, 2.0]
 
 
 def test_patience_ends_and_everything_is_told() -> None:
