@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of Sphinx for the site that ``make docs`` builds: these pages and the reference that antsibull-docs writes."""
+"""Settings of Sphinx for the site that ``make docs`` builds: these pages, and the reference from antsibull-docs."""
 
 from __future__ import annotations
 

@@ -188,9 +188,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             inventory.add_group(group)
             inventory.add_child(group, host.name)
         # Names and versions come from hosts: none of them may be taken for a template.
-        variables = {name: wrap_var(value) for name, value in host.variables.items()}
-        for name, value in variables.items():
-            inventory.set_variable(host.name, name, value)
+        for name, value in host.variables.items():
+            inventory.set_variable(host.name, name, wrap_var(value))
+        # With inventory_hostname, and what other sources said of the host.
+        variables = inventory.get_host(host.name).get_vars()
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)

@@ -95,7 +95,7 @@ def play(
     program = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
     done = subprocess.run(
         [*program, f"lockstep.teleport.{name}", "-e", json.dumps(given), *arguments],
-        env=_environment(folder, log),
+        env=environment(folder, log),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -107,7 +107,8 @@ def play(
     return Outcome(done.returncode, done.stdout + done.stderr, calls, written)
 
 
-def _environment(folder: Path, log: Path) -> dict[str, str]:
+def environment(folder: Path, log: Path) -> dict[str, str]:
+    """Return the environment of a program of Ansible that finds the collection of ``play`` and a home of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHONPATH"))}
     own = {"HOME": str(folder), "PWD": str(folder), "FLOW_LOG": str(log), "ANSIBLE_NOCOLOR": "1"}
     return {**kept, **own, "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_FORKS": "4"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the virtual environments that the tests run in: ``dev``, ``docs`` and one ``core-X.Y`` per release of ansible-core.
+"""Builds the virtual environments of the tests: ``dev``, ``docs`` and one ``core-X.Y`` per release of ansible-core.
 
 ``python3 venvs.py build CORE…`` builds what is missing or outdated below ``$LOCKSTEP_CACHE/venv``; a core that no
 Python at hand can run is named and left out, except for the oldest supported one, without which nothing is proved.

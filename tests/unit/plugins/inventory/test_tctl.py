@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
+
 TCTL = """#!{python}
 import json, os, sys
 words = [word for word in sys.argv[1:]]
@@ -252,3 +254,15 @@ def test_other_files_are_left_to_others(source: Source) -> None:
     source.path = source.folder / "inventory.yml"
     source.path.write_text("all: {hosts: {plain: {}}}\n", encoding="utf-8")
     assert source.read().host("plain") == {}
+
+
+def test_the_example_of_the_documentation(source: Source) -> None:
+    example = yaml.safe_load((ROOT / "docs" / "examples" / "main.tctl.yml").read_text(encoding="utf-8"))
+    command = example.pop("command")
+    assert command[-1] == "tctl"
+    source.write(answers("17.7.20", [heartbeat("c3c3c3c3-0000", "db-7", "17.7.20", addr="10.1.0.7:3022")]), **example)
+    inventory = source.read()
+    assert inventory.groups["db"] == ["db-7"]
+    assert inventory.groups["version_17_7_20"] == ["auth-1", "db-7", "proxy-1"]
+    assert inventory.host("db-7")["teleport_ready_timeout"] == 600
+    assert inventory.host("auth-1")["teleport_cluster"] == "main"
