@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificate authorities: creation, stored forms, pins, rotation and the signatures made with them.
+"""Certificate authorities: creation, stored forms, pins and the signatures made with them.
 
 Signatures are keyed digests: they tell the right CA from a wrong one, they are no security.
 """
@@ -14,25 +14,15 @@ import hmac
 import json
 import secrets
 import time
-import uuid
 from itertools import zip_longest
 
 from .features import has
-from .records import Resource, rfc3339
+from .records import Resource
 from .versions import Version
 
 ORDER_BEFORE_5 = ("user", "host")
 ORDER = ("host", "user", "jwt", "db", "openssh", "saml_idp", "oidc_idp", "db_client", "spiffe", "windows")
 COPIED_FROM = {"db": "host", "db_client": "db", "windows": "user"}
-ZERO_TIME = "0001-01-01T00:00:00Z"
-GRACE_SECONDS = 30 * 3600
-PHASES = ("init", "update_clients", "update_servers", "standby", "rollback")
-_SHOWN = {
-    "init": "initialized",
-    "update_clients": "rotating clients",
-    "update_servers": "rotating servers",
-    "rollback": "rolling back",
-}
 
 
 def types_of(version: Version) -> list[str]:
@@ -173,94 +163,6 @@ def without_secrets(ca: Resource) -> Resource:
                 pair.pop("private_key", None)
                 pair.pop("key", None)
     return copy
-
-
-def in_rotation(ca: Resource) -> bool:
-    """True while a rotation has not reached standby."""
-    return bool(ca["spec"].get("rotation", {}).get("state") == "in_progress")
-
-
-def rotation_text(ca: Resource) -> str:
-    """The cell ``tctl status`` shows for the CA."""
-    rotation = ca["spec"].get("rotation") or {}
-    if rotation.get("state") == "in_progress":
-        started, ending = rotation["double_started"], rotation["double_started"] + GRACE_SECONDS
-        mode = f"mode: {rotation['mode']}, started: {_human(started)}, ending: {_human(ending)}"
-        return f"{_SHOWN[rotation['phase']]} ({mode})"
-    if rotation.get("double_rotated"):
-        return f"rotated {_human(rotation['double_rotated'])}"
-    return "never updated"
-
-
-def shown_rotation(rotation: Resource | None, version: Version) -> Resource:
-    """``spec.rotation`` of a server resource."""
-    shown: Resource = {"current_id": "", "started": ZERO_TIME}
-    if has(version, "idle_grace_period_shown"):
-        shown["grace_period"] = "0s"
-    schedule = dict.fromkeys(("update_clients", "update_servers", "standby"), ZERO_TIME)
-    shown.update({"last_rotated": ZERO_TIME, "schedule": schedule})
-    if rotation:
-        visible = {key: value for key, value in rotation.items() if not key.startswith("double_")}
-        shown = {**shown, **visible}
-    return shown
-
-
-def advance(ca: Resource, phase: str, version: Version) -> None:
-    """Move a manual rotation to ``phase``; raises ValueError when that step is not allowed."""
-    rotation = ca["spec"].get("rotation") or {}
-    current = rotation.get("phase") if rotation.get("state") == "in_progress" else "standby"
-    allowed = {
-        "standby": ("init",),
-        "init": ("update_clients", "rollback"),
-        "update_clients": ("update_servers", "rollback"),
-        "update_servers": ("standby", "rollback"),
-        "rollback": ("standby",),
-    }
-    if phase not in allowed[str(current)]:
-        raise ValueError(f"can only switch to phase {', '.join(allowed[str(current)])}, current phase is {current}")
-    active, trusted = keys_of(ca)
-    active, trusted = _moved(phase, str(current), active, trusted)
-    set_keys(ca, active, trusted, version)
-    ca["spec"]["rotation"] = _next_rotation(rotation, phase)
-
-
-def _moved(
-    phase: str, current: str, active: list[dict[str, str]], trusted: list[dict[str, str]]
-) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    if phase == "init":
-        return active, [new_key()]
-    if phase == "update_clients" or (phase == "rollback" and current != "init"):
-        return trusted[:1], active
-    if phase == "standby":
-        return active[:1], []
-    return active, trusted
-
-
-def _next_rotation(rotation: Resource, phase: str) -> Resource:
-    now = time.time()
-    if phase == "standby":
-        return {"state": "standby", "phase": "standby", "last_rotated": rfc3339(now), "double_rotated": now}
-    started = now if phase == "init" else rotation["double_started"]
-    third = GRACE_SECONDS / 3
-    schedule = {
-        name: rfc3339(started + third * (n + 1))
-        for n, name in enumerate(("update_clients", "update_servers", "standby"))
-    }
-    return {
-        "state": "in_progress",
-        "phase": phase,
-        "mode": "manual",
-        "current_id": rotation.get("current_id") or str(uuid.uuid4()),
-        "started": rfc3339(started),
-        "grace_period": "30h0m0s",
-        "last_rotated": ZERO_TIME,
-        "schedule": schedule,
-        "double_started": started,
-    }
-
-
-def _human(moment: float) -> str:
-    return time.strftime("%b %d %H:%M:%S UTC", time.gmtime(moment))
 
 
 def _b64(text: str) -> str:

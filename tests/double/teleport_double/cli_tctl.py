@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from . import tctl_views as views
+from .authority import types_of
 from .backend.opening import open_local
 from .config import DEFAULT_PATH, Config, dial_address, load
 from .errors import CommandError, RawText
@@ -287,12 +288,17 @@ def _tokens_rm(client: Client, parsed: Parsed, _version: Version) -> str:
     return f"Token {parsed.operands[0]} has been deleted\n"
 
 
-def _rotate(client: Client, parsed: Parsed, _version: Version) -> str:
-    phase = parsed.last("phase")
-    if not parsed.given("manual") or not phase:
-        raise CommandError("the double rotates with --manual --phase=... only")
-    kinds = parsed.last("type") or "host,user"
-    client.ask("rotate", phase=phase, types=kinds.split(","))
+def _rotate(client: Client, parsed: Parsed, version: Version) -> str:
+    manual, phase = parsed.given("manual"), parsed.last("phase")
+    kinds = (parsed.last("type") or "host,user").split(",")
+    for kind in kinds:
+        if kind not in types_of(version):
+            raise CommandError(f'unsupported certificate authority type: "{kind}"')
+    grace = _seconds(parsed, -1.0, "grace-period")
+    fields = {"mode": "manual" if manual else "auto", "grace": None if grace < 0 else grace}
+    client.ask("rotate", phase=phase or "init", types=kinds, **fields)
+    if not phase:
+        return "Initiated certificate authority rotation. To check status use 'tctl status'\n"
     return f"Updated rotation phase to \"{phase}\". To check status use 'tctl status'\n"
 
 

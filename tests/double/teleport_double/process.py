@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import authority, diag
@@ -70,6 +71,7 @@ class Process:
         self.auth: AuthService | None = None
         self.node: Node | None = None
         self.proxy: Proxy | None = None
+        self.on_reload: Callable[[str], None] = lambda reason: None
         self._auth_acceptor: Acceptor | None = None
         self._stopped = threading.Event()
         self.services = [short for section, short in SERVICES if self.config.enabled(section)]
@@ -142,6 +144,8 @@ class Process:
         pause(newest(load_table("migrations")["startup_seconds"]["auth"], self.version))
         self.auth = AuthService(self.config, records, cluster, self.host_uuid, self.log)
         self._keep_admin_identity()
+        self.auth.follow(at_start=True)
+        self.auth.reload = self._reload
         address = self.config.address("auth_service", "listen_addr", 3025)
         sock = self.listeners.listen("auth", address)
         self.log.info("AUTH:1", "Starting Auth service with PROXY protocol support.")
@@ -151,6 +155,7 @@ class Process:
         self.auth.announce_self()
         self._witness_auth(records, cluster)
         threading.Thread(target=self.auth.announce_for_ever, args=(self._stopped,), daemon=True).start()
+        threading.Thread(target=self.auth.follow_for_ever, args=(self._stopped,), daemon=True).start()
 
     def _keep_admin_identity(self) -> None:
         assert self.auth is not None
@@ -194,6 +199,7 @@ class Process:
         assert self.store is not None
         link = Link(self.config, self.version, role, self.store, self.log)
         link.name = self.host_uuid
+        link.reload = self._reload
         link.skip_version_check = self.options.skip_version_check
         if self.auth is not None:
             link.issuer = self._issue
@@ -201,8 +207,7 @@ class Process:
 
     def _issue(self, role: str) -> Message:
         assert self.auth is not None
-        claims = {"uuid": self.host_uuid, "role": role, "cluster": self.auth.cluster}
-        return authority.sign(self.auth.ca("host"), claims)
+        return self.auth.credentials(role, self.host_uuid)
 
     # --- end ---------------------------------------------------------------------------------------------
 
@@ -222,6 +227,9 @@ class Process:
             if service is not None:
                 service.stop(hang_up)
         self.listeners.close(keep)
+
+    def _reload(self, reason: str) -> None:
+        self.on_reload(reason)
 
     # --- principals --------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ FAULTS = (
     "hang_tctl",
     "fail_configure_test",
     "proxy_502",
+    "ignore_rotation",
 )
 
 

@@ -36,6 +36,7 @@ class Supervisor:
         self._log = process.log
         self._read, self._write = os.pipe()
         self._exit_at: float | None = None
+        process.on_reload = self._reload_in_process
 
     def run(self) -> int:
         """Start, serve, end; the exit status."""
@@ -73,7 +74,10 @@ class Supervisor:
             os.close(int(parent))
         self._plan_death()
         if self._process.principals_changed():
-            self._reload_in_process()
+            self._log.info(
+                "PROC:1", "Service Proxy has updated principals, going to request new principals and update."
+            )
+            self._reload_in_process("the principals of the proxy changed")
 
     def _plan_death(self) -> None:
         seconds = fault(self._process.version, "ready_then_dead_after")
@@ -100,8 +104,7 @@ class Supervisor:
                     return status
 
     def _handle(self, number: int) -> int | None:
-        deaf = self._exit_at is not None and time.monotonic() < self._exit_at
-        if deaf and number != signal.SIGUSR1:
+        if self._is_deaf() and number != signal.SIGUSR1:
             record("signal_lost", version=str(self._process.version), signal=number)
             return None  # lost: the handler has ended, the reload of the process has not
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -192,19 +195,25 @@ class Supervisor:
         record("reload_failed", version=str(self._process.version), child=pid)
         return False
 
-    def _reload_in_process(self) -> None:
+    def _reload_in_process(self, reason: str) -> None:
         """The process starts itself anew inside; for five minutes no signal is heard."""
+        already, self._exit_at = self._is_deaf(), time.monotonic() + scaled(DRAIN_SECONDS)
+        if not already:
+            threading.Thread(target=self._go_through_reload, args=(reason,), daemon=True).start()
+
+    def _go_through_reload(self, reason: str) -> None:
         pause(0.3)
-        self._log.info("PROC:1", "Service Proxy has updated principals, going to request new principals and update.")
         self._log.info("PROC:1", "Exiting signal handler: process has started internal reload.")
         self._log.info("PROC", "Started in-process service reload.")
-        self._exit_at = time.monotonic() + scaled(DRAIN_SECONDS)
-        record("in_process_reload", version=str(self._process.version))
+        record("in_process_reload", version=str(self._process.version), reason=reason)
         pause(2.0)
         self._log.info("PROC", "Shutting down the old service with timeout 5m0s.")
         self._process.readiness.degrade("reload")
         pause(15.0)
         self._process.readiness.recover("reload")
+
+    def _is_deaf(self) -> bool:
+        return self._exit_at is not None and time.monotonic() < self._exit_at
 
 
 def _resolved(path: str) -> str:

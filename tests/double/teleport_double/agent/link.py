@@ -46,7 +46,7 @@ class Link:
         self.auth_version: Version | None = None
         self.cluster = ""
         self.name = ""
-        self.rotation: Resource = {}
+        self.reload: Callable[[str], None] = lambda reason: None
         self._store = store
         self._address: tuple[str, int] | None = None
         self._wire: Wire | None = None
@@ -65,14 +65,27 @@ class Link:
         item = self._store.get(f"/ids/{self.role.lower()}/current")
         return json.loads(item.value) if item else None
 
-    def keep_identity(self, identity: Message) -> None:
-        """Store an identity for the next connections and starts."""
-        self._store.put(f"/ids/{self.role.lower()}/current", json.dumps(identity))
-        self._store.put(f"/states/{self.role.lower()}/state", json.dumps({"version": str(self.version)}))
+    @property
+    def rotation(self) -> Resource:
+        """The phase that this service has reached, as it is stored on disk."""
+        return dict(self._state().get("rotation") or {})
+
+    def _state(self) -> Message:
+        item = self._store.get(f"/states/{self.role.lower()}/state")
+        return dict(json.loads(item.value)) if item else {}
+
+    def keep(self, credentials: Message, rotation: Resource) -> None:
+        """Store credentials (empty: those there are) and the phase they belong to, also for the next starts."""
+        state = {**self._state(), "version": str(self.version), "rotation": rotation}
+        if credentials:
+            self._store.put(f"/ids/{self.role.lower()}/current", json.dumps(credentials["identity"]))
+            state["trusted"] = credentials["trusted"]
+        self._store.put(f"/states/{self.role.lower()}/state", json.dumps(state))
 
     def _join(self, address: tuple[str, int]) -> None:
         if self.issuer is not None:
-            self.keep_identity(self.issuer(self.role))
+            answer = self.issuer(self.role)
+            self.keep(answer, answer["rotation"])
             return
         self.log.info("PROC:1", "Joining the cluster with a secure token.")
         request = {"op": "join", "token": self.config.join_token, "role": self.role, "name": self.config.nodename}
@@ -84,7 +97,7 @@ class Link:
         pins = self.config.ca_pins
         if pins and not set(pins) & set(answer["pins"]):
             raise Refusal(f"local CA pins {pins} do not match any of the presented pins {answer['pins']}", "pin")
-        self.keep_identity(answer["identity"])
+        self.keep(answer, answer["rotation"])
         self.log.info("PROC:1", f"{self.role} has obtained credentials to connect to the cluster.")
 
     # --- connecting --------------------------------------------------------------------------------------
@@ -154,6 +167,9 @@ class Link:
             wire.sock.settimeout(30)
             request = {"op": "hello", "role": self.role, "name": self.name, "keep": keep}
             answer = wire.ask({**request, "identity": self.identity, "version": str(self.version)})
+            trusted = self._state().get("trusted")
+            if trusted and answer["signed_by"] not in trusted:
+                raise Refusal("x509: certificate signed by unknown authority", "untrusted")
         except BaseException:
             wire.close()
             raise
@@ -245,13 +261,10 @@ class Heartbeat:
     def announce(self) -> bool:
         """Send one announcement; False when no auth took it."""
         try:
-            answer = self._link.ask({"op": "heartbeat", "kind": self._kind, "resource": self._build()})
+            self._link.ask({"op": "heartbeat", "kind": self._kind, "resource": self._build()})
         except (OSError, Refusal) as error:
             self._link.log.warn(f"{self._link.role.upper()}:BEAT", f"Heartbeat failed {error}.")
             return False
-        self._link.rotation = answer.get("rotation") or {}
-        if answer.get("identity"):
-            self._link.keep_identity(answer["identity"])
         return True
 
     def run(self) -> None:

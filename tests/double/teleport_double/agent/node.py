@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from .. import authority
+from .. import rotation
 from ..config import Config
 from ..features import has, load_table, newest
 from ..identity import Identity
@@ -16,6 +16,7 @@ from ..readiness import Readiness
 from ..records import Resource
 from ..settings import pause
 from ..wire import Message, Refusal, Wire
+from .follower import Follower
 from .link import Fatal, Heartbeat, Link
 from .sessions import Sessions, run_command
 
@@ -48,6 +49,7 @@ class Node:
         heartbeat.announce()
         self._readiness.ready("node")
         threading.Thread(target=heartbeat.run, daemon=True).start()
+        threading.Thread(target=Follower(self.link, heartbeat).run, daemon=True).start()
 
     def serve(self, wire: Wire) -> None:
         """One user session: an identity and a command in, output and status out."""
@@ -94,7 +96,7 @@ def server_resource(kind: str, link: Link, addr: str, public: list[str], config:
     if public:
         spec["public_addr"] = public[0]
     spec["hostname"] = config.nodename
-    spec["rotation"] = authority.shown_rotation(link.rotation, link.version)
+    spec["rotation"] = rotation.shown(link.rotation, link.version)
 
     if has(link.version, "server_version_in_spec"):
         spec["version"] = str(link.version)

@@ -9,7 +9,7 @@ import random
 import threading
 import uuid
 
-from .. import compat
+from .. import compat, rotation
 from ..config import Config, split_address
 from ..features import has, load_table, newest
 from ..identity import Identity
@@ -19,6 +19,7 @@ from ..records import Resource
 from ..settings import pause, scaled
 from ..versions import Version
 from ..wire import Message, Refusal, Wire
+from .follower import Follower
 from .link import DIAL_TIMEOUT, Fatal, Heartbeat, Link
 from .node import banner_version, server_resource
 from .sessions import Sessions
@@ -58,6 +59,7 @@ class Proxy:
         heartbeat.announce()
         self._readiness.ready("proxy")
         threading.Thread(target=heartbeat.run, daemon=True).start()
+        threading.Thread(target=Follower(self.link, heartbeat).run, daemon=True).start()
         threading.Thread(target=self._dial_roots, daemon=True).start()
 
     def stop(self, hang_up: bool) -> None:
@@ -141,6 +143,9 @@ class Proxy:
             self._deliver(wire, str(hello.get("id")))
             return
         leaf = str(hello.get("cluster"))
+        if hello.get("op") == "trust_sync":
+            self._renew_trust(wire, leaf, hello)
+            return
         if leaf not in self.link.cache().get("remote_clusters", []):
             wire.send({"error": f"cluster {leaf} is not trusted"})
             return
@@ -156,6 +161,12 @@ class Proxy:
                 del self._leafs[leaf]
                 if not self.link.stopped.is_set():
                     self._tell_status(leaf, "offline")
+
+    def _renew_trust(self, wire: Wire, leaf: str, hello: Message) -> None:
+        try:
+            wire.send(self.link.ask({"op": "trust_import", "cluster": leaf, "authorities": hello["authorities"]}))
+        except Refusal as error:
+            wire.send({"error": error.text})
 
     def _tell_status(self, leaf: str, connection: str) -> None:
         try:
@@ -208,6 +219,7 @@ class Proxy:
             wire.sock.settimeout(None)
             wire.ask({"op": "tunnel", "cluster": self.link.cluster, "version": str(self.identity.version)})
             threading.Thread(target=self._close_when_stopped, args=(wire,), daemon=True).start()
+            threading.Thread(target=self._exchange_authorities, args=(name, address, wire), daemon=True).start()
             while True:
                 message = wire.receive()
                 if message is None:
@@ -218,6 +230,20 @@ class Proxy:
         finally:
             pause(random.uniform(0.5, 1.5))
             self._dialling.discard(name)
+
+    def _exchange_authorities(self, root: str, address: tuple[str, int], tunnel: Wire) -> None:
+        """While the tunnel stands, each side learns of the other's new keys."""
+        while tunnel.sock.fileno() != -1 and not self.link.stopped.wait(rotation.interval()):
+            try:
+                own = self.link.ask({"op": "trust_export"})["authorities"]
+                wire = Wire.dial(address, DIAL_TIMEOUT)
+                try:
+                    theirs = wire.ask({"op": "trust_sync", "cluster": self.link.cluster, "authorities": own})
+                finally:
+                    wire.close()
+                self.link.ask({"op": "trust_import", "cluster": root, "authorities": theirs["authorities"]})
+            except (OSError, Refusal) as error:
+                self.link.log.warn("PROXY:AGE", f"Could not exchange authorities with {root}: {error}.")
 
     def _close_when_stopped(self, wire: Wire) -> None:
         self.link.stopped.wait()

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import authority
+from .. import authority, rotation
 from ..features import has
 from ..logs import Log
 from ..records import HIDDEN, NAME_KEY, Records, Resource, format_changes, rfc3339
@@ -153,7 +153,7 @@ def _authority_format(context: Context) -> None:
             continue
         title = f"CA(name={context.cluster}, type={ca['spec']['type']})"
         context.log.info("AUTH", f"Migrating {title} to 7.0 storage format.")
-        if authority.in_rotation(ca):
+        if rotation.in_rotation(ca):
             failures.append(title)
             continue
         ca["sub_kind"] = ca["spec"]["type"]

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from .. import authority
+from .. import authority, rotation
 from ..backend.base import BackendError
 from ..config import Config
 from ..features import has
@@ -26,6 +26,16 @@ from ..witnesslog import record
 TTL_SECONDS = 600
 ANNOUNCE_SECONDS = (300, 360)
 HOST_ROLES = ("Admin", "Node", "Proxy", "Auth")
+_OF_PEERS = (
+    "heartbeat",
+    "snapshot",
+    "rotation",
+    "reregister",
+    "remote_status",
+    "trust_validate",
+    "trust_export",
+    "trust_import",
+)
 
 
 class Peer:
@@ -50,6 +60,9 @@ class AuthService:
         self.version = records.version
         self.connected: dict[int, Peer] = {}
         self.reissue_admin: Callable[[], None] = lambda: None
+        self.reload: Callable[[str], None] = lambda reason: None
+        self._followed: Resource = {}
+        self._deaf_until = 0.0
         self._lock = threading.RLock()
         from .tools import ToolOperations
 
@@ -76,7 +89,7 @@ class AuthService:
                 return self._hello(request, peer)
             if not peer.role:
                 raise Refusal("access denied: not authenticated", "access_denied")
-            if operation in ("heartbeat", "snapshot", "remote_status", "trust_validate"):
+            if operation in _OF_PEERS:
                 return dict(getattr(self, f"_{operation}")(request, peer))
             return self._tools.answer(operation, request, peer)
         except Refusal as error:
@@ -89,7 +102,10 @@ class AuthService:
     def _hello(self, request: Message, peer: Peer) -> Message:
         version = Version.parse(request["version"])
         identity = request.get("identity")
-        if not authority.verified(identity, authority.checking_keys(self.ca("host"))):
+        if request.get("role") == "Admin" and time.monotonic() < self._deaf_until:
+            raise ConnectionError("the auth reloads")
+        host = self.ca("host")
+        if not authority.verified(identity, authority.checking_keys(host)):
             raise Refusal(
                 "tls: failed to verify client certificate: x509: certificate signed by unknown authority", "untrusted"
             )
@@ -101,7 +117,8 @@ class AuthService:
         peer.services = [str(service) for service in request.get("services", [])]
         if request.get("keep"):
             self.connected[id(peer)] = peer
-        return {"version": str(self.version), "cluster": self.cluster, "auth": self.host_uuid}
+        shown = {"version": str(self.version), "cluster": self.cluster, "auth": self.host_uuid}
+        return {**shown, "signed_by": rotation.serving_key(host)}
 
     def _refuse_old(self, version: Version, role: str, name: str) -> None:
         """From 16 on clients more than one major behind are turned away, connected before or not."""
@@ -129,13 +146,24 @@ class AuthService:
                 "access_denied",
             )
         self._refuse_old(Version.parse(request["version"]), role, str(request["name"]))
-        claims = {"uuid": request["uuid"], "role": role, "cluster": self.cluster, "id": str(uuid.uuid4())}
+        return {**self.credentials(role, str(request["uuid"])), "version": str(self.version)}
+
+    def credentials(self, role: str, name: str) -> Message:
+        """What a service gets when it joins or registers again: its identity, whom to trust, and the rotation."""
         host = self.ca("host")
+        claims = {"uuid": name, "role": role, "cluster": self.cluster, "id": str(uuid.uuid4())}
         return {
             "identity": authority.sign(host, claims),
+            "trusted": authority.fingerprints(host),
             "pins": authority.pins(host, self.version),
-            "version": str(self.version),
+            "rotation": host["spec"].get("rotation") or {},
         }
+
+    def _reregister(self, request: Message, peer: Peer) -> Message:
+        return self.credentials(peer.role, str(request["uuid"]))
+
+    def _rotation(self, _request: Message, _peer: Peer) -> Message:
+        return {"rotation": self._followed}
 
     def _token_roles(self, token: str) -> list[str] | None:
         static = self.records.document("/cluster_configuration/static_tokens") or {}
@@ -147,15 +175,9 @@ class AuthService:
 
     # --- announcements -----------------------------------------------------------------------------------
 
-    def _heartbeat(self, request: Message, peer: Peer) -> Message:
-        resource: Resource = request["resource"]
-        self.announce(str(request["kind"]), resource)
-        rotation = self.ca("host")["spec"].get("rotation") or {}
-        answer: Message = {"rotation": rotation, "version": str(self.version)}
-        if rotation.get("state") == "in_progress" and rotation.get("phase") in ("update_clients", "update_servers"):
-            claims = {"uuid": resource["metadata"]["name"], "role": peer.role, "cluster": self.cluster}
-            answer["identity"] = authority.sign(self.ca("host"), claims)
-        return answer
+    def _heartbeat(self, request: Message, _peer: Peer) -> Message:
+        self.announce(str(request["kind"]), request["resource"])
+        return {"version": str(self.version)}
 
     def announce(self, kind: str, resource: Resource) -> None:
         """Store a server resource until its time to live has passed."""
@@ -179,8 +201,7 @@ class AuthService:
             "addr": public[0] if public and ":" in public[0] else f"{shown}:{port}",
             "hostname": self.config.nodename,
         }
-        rotation = self.ca("host")["spec"].get("rotation")
-        spec["rotation"] = authority.shown_rotation(rotation, self.version)
+        spec["rotation"] = rotation.shown(self._followed, self.version)
         spec["version"] = str(self.version)
         resource = {"kind": "auth_server", "version": "v2", "metadata": {"name": self.host_uuid}, "spec": spec}
         self.announce("auth_server", resource)
@@ -192,6 +213,34 @@ class AuthService:
                 self.announce_self()
             except BackendError as error:
                 self.log.warn("AUTH:BEAT", f"Heartbeat failed {error}.")
+
+    # --- rotation ------------------------------------------------------------------------------------------
+
+    def follow(self, at_start: bool = False) -> None:
+        """Notice a new phase of this cluster's host authority: new credentials, a new announcement, a reload."""
+        found = self.ca("host")["spec"].get("rotation") or {}
+        if found == self._followed:
+            return
+        self._followed = found
+        if at_start:
+            return
+        self.reissue_admin()
+        self.announce_self()
+        if found.get("phase") in rotation.RELOADING:
+            self._deaf_until = time.monotonic() + scaled(rotation.RELOAD_SECONDS)
+            self.reload(f"the rotation entered {found['phase']}")
+
+    def follow_for_ever(self, stopped: threading.Event) -> None:
+        """Look after the authorities: what is due in an automatic rotation, and what another auth changed."""
+        while not stopped.wait(rotation.interval()):
+            try:
+                for kind in ("host", "user"):
+                    phase = rotation.due(self.ca(kind))
+                    if phase:
+                        self._tools.advance(kind, phase, rotation.AUTO)
+                self.follow()
+            except (BackendError, Refusal) as error:
+                self.log.warn("AUTH", f"Failed to rotate certificate authorities: {error}.")
 
     # --- what caches are filled from -----------------------------------------------------------------------
 
@@ -224,6 +273,16 @@ class AuthService:
         from .trust import set_remote_status
 
         return set_remote_status(self, request)
+
+    def _trust_export(self, _request: Message, _peer: Peer) -> Message:
+        from .trust import export_authorities
+
+        return export_authorities(self)
+
+    def _trust_import(self, request: Message, _peer: Peer) -> Message:
+        from .trust import import_authorities
+
+        return import_authorities(self, request)
 
     def _trust_validate(self, request: Message, _peer: Peer) -> Message:
         from .trust import validate_leaf

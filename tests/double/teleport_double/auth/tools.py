@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import authority
+from .. import authority, rotation
 from ..features import has
 from ..records import Resource, rfc3339
 from ..settings import fault, scaled
@@ -67,9 +67,7 @@ class ToolOperations:
         for kind in authority.types_of(self._version):
             ca = self._records.get("cert_authority", f"{kind}/{self._service.cluster}")
             if ca is not None:
-                rows.append(
-                    {"type": kind, "text": authority.rotation_text(ca), "rotation": ca["spec"].get("rotation", {})}
-                )
+                rows.append({"type": kind, "text": rotation.text(ca), "rotation": ca["spec"].get("rotation", {})})
         pins = authority.pins(self._service.ca("host"), self._version)
         return {"cluster": self._service.cluster, "version": str(self._version), "authorities": rows, "pins": pins}
 
@@ -207,24 +205,26 @@ class ToolOperations:
         }
 
     def _rotate(self, request: Message) -> Message:
-        phase = str(request["phase"])
         for kind in request["types"]:
-            key = f"/authorities/{kind}/{self._service.cluster}"
-            item = self._records.backend.get(key)
-            if item is None:
-                raise Refusal(f"key {key} is not found", "not_found")
-            ca: Resource = json.loads(item.value)
-            if ca["spec"].get("active_keys") and not has(self._version, "ca_active_keys"):
-                raise Refusal(f"cluster {self._service.cluster} settings have been updated, try again")
-            try:
-                authority.advance(ca, phase, self._version)
-            except ValueError as error:
-                raise Refusal(str(error)) from None
-            if not self._records.backend.swap(key, item.value, json.dumps(ca)):
-                raise Refusal(f"cluster {self._service.cluster} settings have been updated, try again")
+            self.advance(str(kind), str(request["phase"]), str(request["mode"]), request.get("grace"))
         self._service.reissue_admin()
-        self._service.announce_self()
-        return {"phase": phase}
+        return {}
+
+    def advance(self, kind: str, phase: str, mode: str, grace: float | None = None) -> None:
+        """Move one authority of this cluster to a phase; raises Refusal."""
+        key = f"/authorities/{kind}/{self._service.cluster}"
+        item = self._records.backend.get(key)
+        if item is None:
+            raise Refusal(f"key {key} is not found", "not_found")
+        ca: Resource = json.loads(item.value)
+        if ca["spec"].get("active_keys") and not has(self._version, "ca_active_keys"):
+            raise Refusal(f"cluster {self._service.cluster} settings have been updated, try again")
+        try:
+            rotation.advance(ca, phase, self._version, mode, rotation.GRACE_SECONDS if grace is None else grace)
+        except ValueError as error:
+            raise Refusal(str(error)) from None
+        if not self._records.backend.swap(key, item.value, json.dumps(ca)):
+            raise Refusal(f"cluster {self._service.cluster} settings have been updated, try again")
 
     def _sign(self, request: Message) -> Message:
         name = str(request["user"])
@@ -247,9 +247,9 @@ class ToolOperations:
 
 def _public(resource: Resource) -> Resource:
     """Drop the bookkeeping of rotations from what is shown."""
-    rotation = resource.get("spec", {}).get("rotation")
-    if rotation:
-        resource["spec"]["rotation"] = {k: v for k, v in rotation.items() if not k.startswith("double_")}
+    found = resource.get("spec", {}).get("rotation")
+    if found:
+        resource["spec"]["rotation"] = rotation.public(found)
     return resource
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .. import authority
 from ..records import Resource, rfc3339
+from ..rotation import ZERO_TIME
 from ..wire import Message, Refusal
 
 if TYPE_CHECKING:
@@ -61,9 +62,24 @@ def validate_leaf(service: AuthService, request: Message) -> Message:
         "kind": "remote_cluster",
         "version": "v3",
         "metadata": {"name": leaf},
-        "status": {"connection": "offline", "last_heartbeat": authority.ZERO_TIME},
+        "status": {"connection": "offline", "last_heartbeat": ZERO_TIME},
     }
     service.records.put("remote_cluster", leaf, entry)
+    return export_authorities(service)
+
+
+def import_authorities(service: AuthService, request: Message) -> Message:
+    """Renew what is known of a cluster in trust with what its proxy says now; nothing for one that is not trusted."""
+    cluster = str(request["cluster"])
+    for ca in request["authorities"]:
+        kind = ca["spec"]["type"]
+        if service.records.get("cert_authority", f"{kind}/{cluster}") and ca["spec"]["cluster_name"] == cluster:
+            service.records.put("cert_authority", f"{kind}/{cluster}", authority.without_secrets(ca))
+    return export_authorities(service)
+
+
+def export_authorities(service: AuthService) -> Message:
+    """What this cluster's proxy tells the clusters in trust."""
     return {"authorities": [authority.without_secrets(service.ca(kind)) for kind in ("host", "user")]}
 
 
