@@ -65,6 +65,10 @@ _INPUT = {
     "releases-invalid": _blocker(
         "A row added to the release catalogue cannot be read.", "Correct the row in teleport_releases."
     ),
+    "hook-unusable": _blocker(
+        "A task file that teleport_hooks names is not there, or is to run at a point that does not exist.",
+        "Correct the name; relative paths start where the run is started.",
+    ),
     "pin-unused": _info(
         "A version is pinned for a line that the plan does not go through.",
         "Remove the pin if it was meant for this upgrade.",

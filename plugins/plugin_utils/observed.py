@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, preflight
 
 Instance = dict[str, Any]
 
@@ -30,8 +30,8 @@ def collect(
     touch. A host that was not observed is an instance in state ``unreachable``: it can never be forgotten.
 
     The result has ``instances`` (see ``upgrade_plan``), ``findings``, ``asked`` (for each cluster the host of one
-    running Auth Service), ``silent`` (the clusters without one) and ``names`` (for each host all names under which its
-    cluster may list it).
+    running Auth Service), ``silent`` (the clusters without one), ``names`` (for each host all names under which its
+    cluster may list it) and ``hooks`` (the user's task files by the point at which they run).
     """
     allowed = set(asked_limit)
     pairs = [(host, hostvars[host]) for host in hosts]
@@ -57,6 +57,7 @@ def collect(
         "asked": sorted(asked.values()),
         "silent": sorted({instance["cluster"] for instance in instances} - set(asked)),
         "names": names,
+        "hooks": hooks.named([hostvars.get("localhost") or {}, *(variables for _host, variables in pairs)]),
     }
 
 
