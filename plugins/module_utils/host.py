@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
@@ -16,6 +17,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text impor
 TIMED_OUT = 124
 #: What a shell, and ``timeout``, exit with when a program is there but cannot be executed, or is not there.
 CANNOT_EXECUTE = 126
+#: What becomes of ``timeout`` itself when it had to kill a command that did not heed the first signal.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 NOT_FOUND = 127
 
 
@@ -73,12 +76,15 @@ class Host:
         environment = {"LC_ALL": "C", "TELEPORT_TOOLS_VERSION": "off", **self.environment}
         # A path is taken as it is: run_command would expand ~ and $NAME in it.
         more.setdefault("expand_user_and_vars", False)
+        begun = self.clock()
         try:
             status, output, errors = self.run_command(
                 command, environ_update=environment, handle_exceptions=False, **more
             )
         except OSError as problem:
             return Completed(CANNOT_EXECUTE, "", os.strerror(problem.errno) if problem.errno else str(problem))
+        if self.timeout_program and status in _KILLED and self.clock() - begun >= seconds:
+            status = TIMED_OUT
         return Completed(status, output, errors)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:

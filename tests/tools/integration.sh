@@ -11,4 +11,5 @@ pytest_step backends dev tests/backends --numprocesses 2 --dist loadfile
 # More at once than there are processors: they mostly wait for processes to become ready.
 pytest_step double dev tests/double/tests --numprocesses 4
 pytest_step security dev tests/security
+pytest_step sick dev tests/sick
 finish

@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, Completed, Host
+import pytest
+
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, TIMED_OUT, Completed, Host
 
 
 class Recorder:
@@ -29,6 +31,21 @@ def test_limit_is_set_by_timeout() -> None:
     run = Recorder()
     assert Host(run, timeout_program="/usr/bin/timeout").run(["x", "y"], seconds=2.5) == Completed(0, "out", "err")
     assert run.calls[0][0] == ["/usr/bin/timeout", "--kill-after=5", "2.5", "x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("took", "status", "expected"),
+    [(10.0, -9, TIMED_OUT), (10.0, 137, TIMED_OUT), (1.0, -9, -9), (10.0, 1, 1), (10.0, TIMED_OUT, TIMED_OUT)],
+)
+def test_what_had_to_be_killed_has_timed_out(took: float, status: int, expected: int) -> None:
+    now = [0.0]
+
+    def run(_command: list[str], **_options: Any) -> tuple[int, str, str]:
+        now[0] += took
+        return status, "", ""
+
+    host = Host(run, clock=lambda: now[0], timeout_program="/usr/bin/timeout")
+    assert host.run(["x"], seconds=5).status == expected
 
 
 def test_client_tools_must_not_replace_themselves() -> None:
