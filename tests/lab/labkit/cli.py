@@ -95,7 +95,11 @@ def _parser() -> argparse.ArgumentParser:
         ("reboot", "shut a host down and start it again"),
     ):
         commands.add_parser(name, help=text).add_argument("host")
-    for name, words in (("fill", "let a folder of a host be a full disk"), ("empty", "undo a fill")):
+    for name, words in (
+        ("fill", "let a folder of a host be a full disk"),
+        ("seal", "let a folder of a host be read-only"),
+        ("empty", "undo a fill or a seal"),
+    ):
         disk = commands.add_parser(name, help=words)
         disk.add_argument("host")
         disk.add_argument("folder")
@@ -220,6 +224,8 @@ def _fault(settings: Settings, arguments: argparse.Namespace) -> int:
             faults.reboot(settings, lab, host)
         case "fill":
             faults.fill(settings, host, arguments.folder)
+        case "seal":
+            faults.seal(settings, host, arguments.folder)
         case "empty":
             faults.empty(settings, host, arguments.folder)
         case other:
@@ -261,6 +267,7 @@ COMMANDS = {
     "start": _fault,
     "reboot": _fault,
     "fill": _fault,
+    "seal": _fault,
     "empty": _fault,
     "snapshot-digest": _digest,
     "digest-diff": _digest_diff,

@@ -54,8 +54,16 @@ def fill(settings: Settings, host: str, folder: str) -> None:
     text([*_enter_mounts(settings, host), "mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", folder])
 
 
+def seal(settings: Settings, host: str, folder: str) -> None:
+    """Turn a folder of a host read-only, as a kernel does with a file system that it found damaged."""
+    podman.execute(settings, host, ["mkdir", "-p", folder])
+    enter = _enter_mounts(settings, host)
+    text([*enter, "mount", "--bind", folder, folder])
+    text([*enter, "mount", "-o", "remount,bind,ro", folder])
+
+
 def empty(settings: Settings, host: str, folder: str) -> None:
-    """Take the disk of :func:`fill` away again."""
+    """Take the disk of :func:`fill` away again, or make a folder writable that :func:`seal` sealed."""
     text([*_enter_mounts(settings, host), "umount", folder])
 
 
