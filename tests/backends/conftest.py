@@ -20,7 +20,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import Access, EtcdClient
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher, Encryption
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
-from ansible_collections.lockstep.teleport.tests.backends.postgres import real_host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres, real_host
 
 _READY_SECONDS = 30.0
 _CERTIFICATE = """\
@@ -69,6 +69,8 @@ class Etcd:
                 tls_key_file=str(certificates["client.key"]),
             )
         self._log = home / "etcd.log"
+        #: What it keeps its keys in: a file of Bolt.
+        self.database = home / "etcd" / "member" / "snap" / "db"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: bool = True) -> None:
@@ -169,6 +171,16 @@ def plain_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(certificates: dict[str, Path]) -> Iterator[Postgres]:
+    """A running PostgreSQL."""
+    with tempfile.TemporaryDirectory(prefix="lockstep-postgres-") as home:
+        running = Postgres(Path(home), free_port(), certificates)
+        running.start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def real_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         client.put([KeyValue(b"/k%d-%d" % (number, key), b"v" * 500, 0) for key in range(50)])
     client.close()
     server.stop()
-    return home / "etcd" / "member" / "snap" / "db"
+    return server.database
 
 
 @pytest.fixture

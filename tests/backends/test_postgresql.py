@@ -9,10 +9,8 @@ import dataclasses
 import json
 import os
 import stat
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import backup, d
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql, postgresql_client
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import summarize
-from ansible_collections.lockstep.teleport.tests.backends.conftest import free_port
 from ansible_collections.lockstep.teleport.tests.backends.postgres import PASSWORD, QUOTED, Postgres, real_host
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_host
 
@@ -44,15 +41,6 @@ auth_service:
 
 def now() -> float:
     return float(next(SECONDS))
-
-
-@pytest.fixture(scope="module")
-def server(certificates: dict[str, Path]) -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="lockstep-postgres-") as home:
-        running = Postgres(Path(home), free_port(), certificates)
-        running.start()
-        yield running
-        running.stop()
 
 
 @pytest.fixture

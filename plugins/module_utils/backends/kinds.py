@@ -29,6 +29,11 @@ def kind_of(storage: Mapping[str, Any]) -> str:
     return str(storage.get("type") or "").lower()
 
 
+def is_postgresql(uri: str) -> bool:
+    """Return whether *uri*, an entry of ``audit_events_uri``, names a PostgreSQL database."""
+    return uri.partition("://")[0] in POSTGRESQL_TYPES
+
+
 def refusal(storage: Mapping[str, Any]) -> Optional[str]:
     """Return why nothing but the user's own commands can save this backend; ``None`` when the collection can."""
     kind = kind_of(storage)
@@ -40,10 +45,10 @@ def refusal(storage: Mapping[str, Any]) -> Optional[str]:
             f"{', '.join(name for name in SAVED_TYPES if name)}. {_COMMANDS} to commands of your own, which could "
             f"{' '.join(way.split())}."
         )
-    audits = [str(uri) for uri in storage.get("audit_events_uri") or []]
-    if kind in POSTGRESQL_TYPES and (storage.get("auth_mode") or any("auth_mode=" in uri for uri in audits)):
+    audits = [str(uri) for uri in storage.get("audit_events_uri") or [] if is_postgresql(str(uri))]
+    if (kind in POSTGRESQL_TYPES and storage.get("auth_mode")) or any("auth_mode=" in uri for uri in audits):
         return (
-            "auth_mode: Teleport logs in to this PostgreSQL with tokens of a cloud, which PostgreSQL's own programs "
+            "auth_mode: Teleport logs in to its PostgreSQL with tokens of a cloud, which PostgreSQL's own programs "
             f"cannot. {_COMMANDS}."
         )
     return None

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql_client, postgresql_uri
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds, postgresql_client, postgresql_uri
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
     Backend,
     BackupError,
@@ -102,11 +102,13 @@ class PostgresqlBackend(Backend):
         uri = str(storage.get("conn_string") or "")
         if not uri:
             raise BackupError("storage.conn_string in teleport.yaml names no PostgreSQL database.")
-        audits = [uri for uri in storage.get("audit_events_uri") or [] if is_postgresql(str(uri))]
-        stores = [Store("postgresql", uri, STATE_TABLES)]
-        for number, audit in enumerate(audits):
-            stores.append(Store("audit" if not number else f"audit-{number + 1}", str(audit), AUDIT_TABLES))
-        return cls(stores, means)
+        return cls([Store("postgresql", uri, STATE_TABLES), *_audit_stores(storage)], means)
+
+    @classmethod
+    def of_audit(cls, storage: Mapping[str, Any], means: Means) -> Optional[PostgresqlBackend]:
+        """Return the databases of the audit log alone; ``None`` when it lies in no PostgreSQL."""
+        stores = _audit_stores(storage)
+        return cls(stores, means) if stores else None
 
     def size_bytes(self) -> int:
         """Ask for the size of the tables, and find out on the way whether the programs are there."""
@@ -217,9 +219,11 @@ class PostgresqlBackend(Backend):
             )
 
 
-def is_postgresql(uri: str) -> bool:
-    """Return whether *uri* names a PostgreSQL database."""
-    return uri.partition("://")[0] in postgresql_uri.SCHEMES
+def _audit_stores(storage: Mapping[str, Any]) -> List[Store]:
+    audits = [str(uri) for uri in storage.get("audit_events_uri") or [] if kinds.is_postgresql(str(uri))]
+    return [
+        Store("audit" if not number else f"audit-{number + 1}", uri, AUDIT_TABLES) for number, uri in enumerate(audits)
+    ]
 
 
 def _location(store: Store) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     BackupError,
     UnsupportedBackend,
 )
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.beside import BesideBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.bolt import BoltBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.clone import CloneBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.command import KIND as COMMAND
@@ -54,17 +55,27 @@ def open_backend(
     """
     if saved_as == COMMAND or (saved_as is None and means.choice.backup is not None):
         return CommandBackend(storage, means)
+    state = _state_backend(storage, data_dir, version, means, saved_as)
+    if isinstance(state, PostgresqlBackend):
+        return state
+    audit = PostgresqlBackend.of_audit(storage, means)
+    return BesideBackend(state, audit) if audit else state
+
+
+def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the keys of *storage* that are needed to find the backend again; none of them is a secret."""
+    return {key: storage[key] for key in _PUBLIC_KEYS if storage.get(key) is not None}
+
+
+def _state_backend(
+    storage: Mapping[str, Any], data_dir: str, version: Optional[str], means: Means, saved_as: Optional[str]
+) -> Backend:
     reason = kinds.refusal(storage)
     if saved_as == CLONE or (saved_as is None and means.choice.method == CLONE):
         return CloneBackend(storage, means, None if reason else _native(storage, data_dir, version, means))
     if reason is not None:
         raise UnsupportedBackend(kinds.kind_of(storage), reason)
     return _native(storage, data_dir, version, means)
-
-
-def public_storage(storage: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the keys of *storage* that are needed to find the backend again; none of them is a secret."""
-    return {key: storage[key] for key in _PUBLIC_KEYS if storage.get(key) is not None}
 
 
 def _native(storage: Mapping[str, Any], data_dir: str, version: Optional[str], means: Means) -> Backend:
