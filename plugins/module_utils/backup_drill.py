@@ -44,10 +44,13 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def drill(path: str, cluster: str, home: str, host: Host, cipher: Optional[Cipher] = None) -> Outcome:
+def drill(
+    path: str, cluster: str, home: str, host: Host, cipher: Optional[Cipher] = None, scratch_table: bool = False
+) -> Outcome:
     """Restore the backup of *cluster* in *path* into a new folder below *home*, open it, and remove that folder.
 
-    Nothing of the cluster is written, stopped or started. Raises :class:`BackupError` with the reason when the backup
+    Nothing of the cluster is written, stopped or started. *scratch_table* allows to have a table of DynamoDB made, and
+    deleted. Raises :class:`BackupError` with the reason when the backup
     could not be restored from.
     """
     began = host.clock()
@@ -57,7 +60,7 @@ def drill(path: str, cluster: str, home: str, host: Host, cipher: Optional[Ciphe
         backup_manifest.check_parts(plain.path, plain.manifest)
         parts = backup_manifest.parts(plain.manifest)
         require_room(home, _ROOM_FACTOR * sum(part.size for part in parts.values()))
-        drilled = _restore(plain, parts, place, host)
+        drilled = _restore(plain, parts, place, host, scratch_table)
         others = _open_others(plain, parts, place)
     sealed = [f"It was decrypted with {manifest['sealed']['method']}."] if backup_seal.is_sealed(manifest) else []
     proven = [f"All {len(parts)} parts have the size and SHA-256 they were saved with.", drilled.proven, *others]
@@ -72,9 +75,9 @@ def age_seconds(manifest: Mapping[str, Any], now: float) -> float:
     return now - calendar.timegm(taken)
 
 
-def _restore(plain: Backup, parts: Mapping[str, Part], place: str, host: Host) -> Drilled:
-    entry = plain.manifest["backend"]
-    means = Means(host, cluster=plain.manifest["cluster"], version=plain.manifest["version"])
+def _restore(plain: Backup, parts: Mapping[str, Part], place: str, host: Host, scratch_table: bool) -> Drilled:
+    manifest, entry = plain.manifest, plain.manifest["backend"]
+    means = Means(host, cluster=manifest["cluster"], version=manifest["version"], scratch_table=scratch_table)
     folder = os.path.join(place, "backend")
     durable.private_folder(folder)
     backend = open_backend(entry["storage"], entry["data_dir"], plain.manifest["version"], means, entry["kind"])

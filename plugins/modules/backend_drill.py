@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Restores a backup into a new folder of its own beside the backups, opens what came of it, and removes the folder.
   - SQLite is restored, opened for writing, and every page and row checked. etcd is restored into a throw-away etcd
-    where that program is installed. What was proven, and what could not be, is returned in sentences.
+    where that program is installed, DynamoDB into a scratch table when O(scratch_table=true). What was proven, and what
+    could not be, is returned in sentences.
   - Touches neither the cluster, its backend, its unit nor its files, so it runs on any host that has the backup, while
     the cluster serves. Teleport itself is not started on the restored data, because it would dial the cluster.
   - Encrypted backups need the private key on the host.
@@ -47,6 +48,13 @@ options:
   version:
     description: With O(path) not given, the version of Teleport that the backup has to be of.
     type: str
+  scratch_table:
+    description:
+      - Whether AWS may restore a backup of DynamoDB into a table of its own, which is read and then deleted. AWS
+        charges for the restore, and the host needs the right C(dynamodb:DeleteTable) for such tables.
+      - Without it AWS is only asked for the backup.
+    type: bool
+    default: false
 seealso:
   - module: lockstep.teleport.backend_backup
   - module: lockstep.teleport.backend_restore
@@ -106,7 +114,8 @@ def run(host: Host, parameters: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the module's result."""
     path = backup_module.chosen_path(parameters)
     home = backup_module.home_of(parameters)
-    outcome = backup_drill.drill(path, parameters["cluster"], home, host, backup_module.cipher_of(parameters, host))
+    cipher = backup_module.cipher_of(parameters, host)
+    outcome = backup_drill.drill(path, parameters["cluster"], home, host, cipher, bool(parameters.get("scratch_table")))
     age = backup_drill.age_seconds(outcome.manifest, host.wall())
     return {"changed": False, "path": path, "age_seconds": round(age, 1), **outcome._asdict()}
 
@@ -114,7 +123,11 @@ def run(host: Host, parameters: Mapping[str, Any]) -> Dict[str, Any]:
 def main() -> None:
     """Translate between Ansible and the drill."""
     module = AnsibleModule(
-        argument_spec={**backup_module.PLACE_ARGUMENTS, **backup_module.ENCRYPTION_ARGUMENTS},
+        argument_spec={
+            **backup_module.PLACE_ARGUMENTS,
+            "scratch_table": {"type": "bool", "default": False},
+            **backup_module.ENCRYPTION_ARGUMENTS,
+        },
         supports_check_mode=True,
     )
     try:

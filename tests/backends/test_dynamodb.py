@@ -19,9 +19,10 @@ from typing import Any
 import botocore.client
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends import dynamodb_client
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_drill
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import dynamodb_client, dynamodb_names
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import teleport_config
 from ansible_collections.lockstep.teleport.tests.backends.conftest import free_port
 from ansible_collections.lockstep.teleport.tests.backends.moto import (
@@ -439,6 +440,39 @@ def test_a_name_that_cannot_be_replaced_is_found_before_anything_is_done(aws: An
     with pytest.raises(BackupError, match="table_name cannot be replaced"):
         backup.check(spec, serving=True)
     assert aws_backups(aws) == []
+
+
+# -- drills
+
+
+def test_a_drill_restores_into_a_table_that_is_gone_afterwards(aws: Any, spec: backup.BackupSpec, host: Host) -> None:
+    path = backup.take_backup(spec).path
+    tables = aws.list_tables()["TableNames"]
+    asked = backup_drill.drill(path, spec.cluster, spec.home, host)
+    assert not asked.restored
+    assert "teleport_drill_scratch_table" in " ".join(asked.proven)
+    put(aws, TABLE, "teleport/written/since")
+    drilled = backup_drill.drill(path, spec.cluster, spec.home, host, scratch_table=True)
+    assert (drilled.restored, drilled.counts) == (True, {"items": 40})
+    assert aws.list_tables()["TableNames"] == tables
+    assert table_in(spec) == TABLE
+
+
+def test_a_drill_takes_over_what_a_killed_one_left_and_nothing_else(
+    aws: Any, spec: backup.BackupSpec, host: Host
+) -> None:
+    taken = backup.take_backup(spec)
+    details = taken.manifest["backend"]["details"]
+    name = dynamodb_names.drill_name(TABLE, details["stamp"])
+    aws.restore_table_from_backup(TargetTableName=name, BackupArn=details["backup"]["arn"])
+    put(aws, name, "teleport/not/saved")
+    with pytest.raises(BackupError, match="what AWS restored is not what was saved"):
+        backup_drill.drill(taken.path, spec.cluster, spec.home, host, scratch_table=True)
+    assert name not in aws.list_tables()["TableNames"]
+    make_table(aws, name, 1)
+    with pytest.raises(BackupError, match="no drill made"):
+        backup_drill.drill(taken.path, spec.cluster, spec.home, host, scratch_table=True)
+    assert name in aws.list_tables()["TableNames"]
 
 
 # -- killed at every call

@@ -30,6 +30,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     Backend,
     BackupError,
     ConfigChange,
+    Drilled,
     Part,
     Saved,
 )
@@ -40,7 +41,9 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamod
     Table,
     when_missing,
 )
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb_scratch import scratch_table
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Means
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 PART = "dynamodb.json"
 
@@ -63,6 +66,7 @@ _NOTE_SERVING = (
 _NOTE_PROTECTION = (
     "boto3 before 1.26.102 cannot see deletion protection. Look yourself whether a restored table needs it."
 )
+_NOTE_DRILL = "Set teleport_drill_scratch_table to have it restored, which AWS charges for."
 _NOTE_RECORDINGS = "Session recordings in {uri} are not part of this backup."
 
 
@@ -79,7 +83,8 @@ class Around(NamedTuple):
     """What surrounds the table: the cluster's name, the configuration, the way to wait, and the time.
 
     ``storage`` is the observed ``teleport.storage`` with the places of its values in the file at ``config_path``, or
-    ``None`` where there is no such file.
+    ``None`` where there is no such file. ``scratch`` allows a drill to have a table of its own made, which AWS charges
+    for.
     """
 
     cluster: str = "main"
@@ -87,6 +92,7 @@ class Around(NamedTuple):
     storage: Optional[Mapping[str, Any]] = None
     wait: dynamodb_table.Wait = _wait
     clock: Callable[[], float] = time.time
+    scratch: bool = False
 
 
 AROUND = Around()
@@ -127,7 +133,7 @@ class DynamoBackend(Backend):
             str(storage.get("region") or ""),
             [_events_table(one, access) for one in dynamodb_names.events_tables(storage.get("audit_events_uri") or [])],
             storage.get("audit_sessions_uri") or (),
-            Around(means.cluster, means.config_path, places, _waiting(means)),
+            Around(means.cluster, means.config_path, places, _waiting(means), scratch=means.scratch_table),
         )
 
     def accepts(self, saved: Mapping[str, Any]) -> bool:
@@ -251,6 +257,22 @@ class DynamoBackend(Backend):
         self._delete({"name": details["backup_name"], "backups": _arns(details)})
         with contextlib.suppress(FileNotFoundError):
             os.unlink(_pending(folder, details["backup_name"]))
+
+    def drill(
+        self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part], scratch: str, host: Host
+    ) -> Drilled:
+        """Where it is allowed, restore into a table of its own and compare every item; else ask AWS for the backup."""
+        if not self._around.scratch:
+            drilled = super().drill(folder, saved, parts, scratch, host)
+            return drilled._replace(proven=f"AWS has the backup. {drilled.proven} {_NOTE_DRILL}")
+        self.verify(folder, saved)
+        details = saved["details"]
+        name = dynamodb_names.drill_name(details["table"]["name"], details["stamp"])
+        with scratch_table(self._table.aws, name, details["backup"]["arn"], self._wait):
+            self._prove_items(name, folder, details, parts)
+            found = len(self._census(name, _settings(details)))
+        proven = "AWS restored the backup into a scratch table, of which every item was read; the table was deleted."
+        return Drilled(True, proven, {"items": found})
 
     def tools(self) -> Dict[str, str]:
         """Return the version of boto3."""

@@ -39,6 +39,15 @@ def restored_name(table: str, stamp: str, number: int = 1) -> str:
     return base_of(table)[: _LONGEST - len(tail)] + tail
 
 
+def drill_name(table: str, stamp: str) -> str:
+    """Return the name for a table that a drill restores from the backup of *table* taken at *stamp*.
+
+    Never one that an Auth Service could be told to use: see :func:`base_of`.
+    """
+    tail = f"-lockstep-{stamp}-drill"
+    return base_of(table)[: _LONGEST - len(tail)] + tail
+
+
 def agreed_table(names: Collection[str]) -> str:
     """Return the one of *names* that all Auth Services of a cluster have to use: the one restored last.
 

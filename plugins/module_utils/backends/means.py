@@ -39,7 +39,8 @@ class Means:
     """The host's commands, its ``teleport.yaml``, and the user's choice.
 
     ``config_path`` is where secrets are read, because facts hold none; ``places`` are the bytes at which some of its
-    values begin. ``unit`` is the name of the instance's unit. ``program`` is Teleport's own program.
+    values begin. ``unit`` is the name of the instance's unit. ``program`` is Teleport's own program. ``scratch_table``
+    allows a drill to make a table where that costs money.
     """
 
     host: Optional[Host] = None
@@ -50,6 +51,7 @@ class Means:
     choice: Choice = NO_CHOICE
     unit: str = ""
     places: Mapping[str, int] = field(default_factory=dict)
+    scratch_table: bool = False
 
     def run(
         self,
