@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that an administrator writes: teleport.yaml, its unit, etcd's and haproxy's settings; pure functions.
+"""The files that an administrator writes: teleport.yaml, its unit, the settings of the services; pure functions.
 
 What is written is accepted by every Teleport from 3.2 to the newest, so that a lab can be taken through many lines
 without anybody editing it on the way.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from . import moto
 from .record import Lab
@@ -23,8 +24,20 @@ DIAG_ADDRESS = "127.0.0.1:3000"
 DIAG_IN_CONFIG_SINCE = (4, 3)
 KNOBS = "/etc/teleport-double.json"
 ETCD_CERTIFICATES = "/etc/teleport-etcd"
+POSTGRESQL_PASSWORD = "p%40ss/of:the-lab"
 PROXY_PORTS = (3023, 3024, 3080)
 # A host of the lab may not make mount namespaces, which the distribution's unit wants for its log socket.
+#: As lib/events/pgevents of Teleport makes them; the double has no audit log, so one record stands for it.
+AUDIT_TABLES = """\
+CREATE TABLE audit_version (version integer PRIMARY KEY CHECK (version > 0),
+  created timestamptz NOT NULL DEFAULT now());
+CREATE TABLE events (event_time timestamptz NOT NULL, event_id uuid NOT NULL, event_type text NOT NULL,
+  session_id uuid NOT NULL, event_data json NOT NULL, creation_time timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT events_pkey PRIMARY KEY (event_time, event_id));
+CREATE INDEX events_creation_time_idx ON events USING brin (creation_time);
+INSERT INTO audit_version (version) VALUES (1);
+INSERT INTO events SELECT now(), gen_random_uuid(), 'user.create', gen_random_uuid(), '{}';
+"""
 NO_NAMESPACE = b"[Service]\nBindReadOnlyPaths=\n"
 
 
@@ -106,8 +119,20 @@ def _storage(lab: Lab, cluster: Cluster) -> list[str]:
             f"    table_name: {dynamodb_table(cluster)}  # made by Teleport",
             "    audit_sessions_uri: s3://recordings.example/sessions",
         ]
+    if cluster.backend == "postgresql":
+        return [
+            "  storage:",
+            "    type: postgresql",
+            f'    conn_string: "{postgresql_uri(lab, cluster, "state")}"',
+            f'    audit_events_uri: ["{postgresql_uri(lab, cluster, "audit")}"]',
+        ]
     etcd = lab.topology.with_extra("etcd")
     name = etcd.name if etcd else ""
+    audit = (
+        [f'    audit_events_uri: ["{postgresql_uri(lab, cluster, "audit")}"]']
+        if has_audit_database(lab, cluster)
+        else []
+    )
     return [
         "  storage:",
         "    type: etcd",
@@ -117,12 +142,51 @@ def _storage(lab: Lab, cluster: Cluster) -> list[str]:
         f"    tls_ca_file: {ETCD_CERTIFICATES}/ca.crt",
         f"    prefix: {etcd_prefix(cluster)}",
         "    audit_sessions_uri: file:///var/lib/teleport/log",
+        *audit,
     ]
 
 
 def dynamodb_table(cluster: Cluster) -> str:
     """Where a cluster keeps its records in DynamoDB."""
     return f"{cluster.name}.state"
+
+
+def has_audit_database(lab: Lab, cluster: Cluster) -> bool:
+    """Whether a cluster keeps its audit log in PostgreSQL; one on etcd does where there is a PostgreSQL as well."""
+    return cluster.backend in ("etcd", "postgresql") and lab.topology.with_extra("postgresql") is not None
+
+
+def postgresql_database(cluster: Cluster, what: str) -> str:
+    """The name of a cluster's database for its ``state`` or its ``audit`` log."""
+    return f"{cluster.name.replace('.', '_').replace('-', '_')}_{what}"
+
+
+def postgresql_uri(lab: Lab, cluster: Cluster, what: str) -> str:
+    """The connection string of one of a cluster's databases, with the password in it, as Teleport is given one."""
+    server = lab.topology.with_extra("postgresql")
+    login = f"teleport:{quote(POSTGRESQL_PASSWORD, safe='')}"
+    return f"postgresql://{login}@{server.name if server else ''}/{postgresql_database(cluster, what)}?sslmode=require"
+
+
+def postgresql_statements(lab: Lab) -> str:
+    """What makes the server's databases of all clusters anew, empty but for the tables of the audit log."""
+    lines = [
+        "DO $$ BEGIN CREATE ROLE teleport LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
+        f"ALTER ROLE teleport PASSWORD '{POSTGRESQL_PASSWORD}';",
+    ]
+    for cluster in lab.topology.clusters.values():
+        if not has_audit_database(lab, cluster):
+            continue
+        for name in (postgresql_database(cluster, what) for what in ("state", "audit")):
+            lines.append(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
+            lines.append(f"CREATE DATABASE {name} OWNER teleport ENCODING 'UTF8' TEMPLATE template0;")
+        lines += [
+            f"\\connect {postgresql_database(cluster, 'audit')}",
+            "SET ROLE teleport;",
+            AUDIT_TABLES,
+            "RESET ROLE;",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def aws_environment(url: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import artifacts, faults, moto, podman
-from .configs import FileSpec, aws_environment, service_files, teleport_files
+from .configs import FileSpec, aws_environment, postgresql_statements, service_files, teleport_files
 from .errors import LabError
 from .etcd import empty_etcd
 from .hosts import write_ansible_files
@@ -23,7 +23,7 @@ from .settings import Settings
 from .topology import Cluster, Host
 from .waiting import wait_until
 
-UNITS = {"etcd": "etcd.service", "balancer": "haproxy.service"}
+UNITS = {"etcd": "etcd.service", "postgresql": "postgresql.service", "balancer": "haproxy.service"}
 EXAMPLE_UNIT = "examples/systemd/teleport.service"
 READY_SECONDS = 120
 
@@ -64,7 +64,7 @@ def reset(settings: Settings, lab: Lab) -> None:
 def wipe(settings: Settings, lab: Lab) -> None:
     """Remove all that was deployed and all that runs against the lab left behind; undo every fault.
 
-    etcd and the balancer go on running, emptied, when they do run.
+    etcd, PostgreSQL and the balancer go on running, emptied, when they do run.
     """
     states = podman.states(settings)
     dead = [host for host in lab.topology.hosts if not states.get(host.name, "").startswith("Up")]
@@ -85,6 +85,8 @@ def _install(settings: Settings, lab: Lab, host: Host, tarballs: Path, etcd_file
             units = [UNITS[extra] for extra in host.extras]
             files = service_files(lab, host, etcd_files)
             podman.run_script(settings, host.name, "start_services.sh", units, stdin=pack(files))
+        if "postgresql" in host.extras:
+            _make_databases(settings, lab, host)
         return
     tarball = artifacts.tarball_name(host.version, lab.topology.edition)
     files = []
@@ -93,6 +95,11 @@ def _install(settings: Settings, lab: Lab, host: Host, tarballs: Path, etcd_file
         files = teleport_files(lab, host, unit, etcd_files)
     role = "server" if host.runs_teleport else "client"
     podman.run_script(settings, host.name, "install.sh", [f"{tarballs.name}/{tarball}", role], stdin=pack(files))
+
+
+def _make_databases(settings: Settings, lab: Lab, host: Host) -> None:
+    psql = ["runuser", "-u", "postgres", "--", "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    podman.execute(settings, host.name, psql, stdin=postgresql_statements(lab).encode())
 
 
 def pack(files: Sequence[FileSpec]) -> bytes:

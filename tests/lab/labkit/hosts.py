@@ -106,7 +106,7 @@ def answers_ssh(address: str) -> bool:
 
 def _start(settings: Settings, lab: Lab, host: Host, built: Images) -> None:
     mounts = [f"{settings.state / 'hosts' / host.name}:/etc/lab:ro", f"{settings.artifacts}:/srv/artifacts:ro"]
-    podman.start_host(settings, host.name, built.reference(host.image), lab.address(host.name), mounts)
+    podman.start_host(settings, host.name, built.reference(lab.topology.image(host)), lab.address(host.name), mounts)
 
 
 def _hosts_file(lab: Lab) -> str:

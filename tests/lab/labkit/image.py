@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts' images: a bare Debian or Ubuntu as its installer leaves it, and one with etcd and haproxy on top."""
+"""The hosts' images: a bare Debian or Ubuntu as its installer leaves it, and one with the services on top."""
 
 from __future__ import annotations
 

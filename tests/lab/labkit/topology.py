@@ -16,8 +16,8 @@ from .errors import LabError
 
 TOPOLOGIES = Path(__file__).parent.parent / "topologies"
 SERVICES = ("auth", "proxy", "agent", "client")
-EXTRAS = ("etcd", "balancer")
-BACKENDS = ("sqlite", "etcd", "dynamodb")
+EXTRAS = ("etcd", "postgresql", "balancer")
+BACKENDS = ("sqlite", "etcd", "postgresql", "dynamodb")
 # More does not fit the time budget of a run on two cores.
 MAX_HOSTS = 100
 HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -37,17 +37,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Host:
-    """One host: ``services`` of Teleport, in a cluster, or ``extras`` (etcd, balancer) outside of Teleport."""
+    """One host: ``services`` of Teleport, in a cluster, or ``extras`` outside of Teleport."""
 
     name: str
     cluster: str = ""
     services: tuple[str, ...] = ()
     version: str = ""
     extras: tuple[str, ...] = ()
-
-    @property
-    def image(self) -> str:
-        return "services" if self.extras else "base"
 
     @property
     def runs_teleport(self) -> bool:
@@ -81,6 +77,11 @@ class Topology:
 
     def with_extra(self, extra: str) -> Host | None:
         return next((host for host in self.hosts if extra in host.extras), None)
+
+    def image(self, host: Host) -> str:
+        """Which image a host boots: who saves a PostgreSQL needs its programs, which are in that of the services."""
+        saves_postgresql = "auth" in host.services and self.with_extra("postgresql") is not None
+        return "services" if host.extras or saves_postgresql else "base"
 
     def by_depth(self) -> list[Cluster]:
         """All clusters, every root before the clusters that trust it."""
@@ -198,12 +199,12 @@ def _check_cluster(cluster: Cluster, topology: Topology) -> None:
     auths = topology.of_cluster(cluster.name, "auth")
     if not auths:
         raise LabError(f"cluster '{cluster.name}': no host runs auth")
-    if cluster.backend == "etcd" and topology.with_extra("etcd") is None:
-        raise LabError(f'cluster \'{cluster.name}\': backend etcd needs a host with "extras": ["etcd"]')
-    if cluster.backend == "sqlite" and len(auths) > 1:
+    if cluster.backend in EXTRAS and topology.with_extra(cluster.backend) is None:
         raise LabError(
-            f"cluster '{cluster.name}': {len(auths)} auth hosts cannot share sqlite; use backend etcd or dynamodb"
+            f'cluster \'{cluster.name}\': backend {cluster.backend} needs a host with "extras": ["{cluster.backend}"]'
         )
+    if cluster.backend == "sqlite" and len(auths) > 1:
+        raise LabError(f"cluster '{cluster.name}': {len(auths)} auth hosts cannot share sqlite; use another backend")
 
 
 def _check_host(host: Host, topology: Topology) -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Starts etcd and the balancer. Files come as a tar on stdin; arguments: the units.
+# Starts etcd, PostgreSQL and the balancer. Files come as a tar on stdin; arguments: the units.
 set -eu
 tar -xf - -C / --no-same-owner
 if [ -d /etc/etcd-tls ]; then

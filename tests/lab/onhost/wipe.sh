@@ -6,7 +6,7 @@ set -u
 systemctl kill --signal=KILL 'teleport*' 'lockstep*' 2>/dev/null
 systemctl stop 'teleport*' 'lockstep*'
 if [ -e /usr/bin/etcd ]; then
-    systemctl disable --quiet --now etcd haproxy 2>/dev/null
+    systemctl disable --quiet --now etcd postgresql haproxy 2>/dev/null
 fi
 rm -rf /etc/systemd/system/teleport* /etc/systemd/system/*.wants/teleport* /etc/systemd/system/lockstep* /etc/systemd/system/haproxy.service.d /run/systemd/system/teleport* /run/systemd/transient/*lockstep* \
     /etc/systemd/system.control/teleport* /etc/teleport* /etc/default/teleport /var/lib/teleport* /var/lib/lockstep* /var/cache/lockstep* \

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 
 from ansible_collections.lockstep.teleport.tests.lab.labkit.configs import (
+    POSTGRESQL_PASSWORD,
     balanced_cluster,
     etcd_environment,
     haproxy_config,
+    postgresql_statements,
     teleport_config,
     teleport_files,
     teleport_unit,
@@ -103,6 +106,20 @@ def test_an_ha_auth_stores_in_etcd_with_its_certificate() -> None:
     assert storage["peers"] == ["https://svc1:2379"]
     assert storage["tls_key_file"] == "/etc/teleport-etcd/client.key"
     assert storage["prefix"] == "/root.example/"
+
+
+def test_a_postgresql_cluster_logs_in_with_a_password_that_needs_quoting() -> None:
+    storage = config(lab("backends"), "postgresql1")["teleport"]["storage"]
+    uri = urlsplit(storage["conn_string"])
+    assert (uri.hostname, uri.path, unquote(uri.password or "")) == (
+        "svc1",
+        "/postgresql_example_state",
+        POSTGRESQL_PASSWORD,
+    )
+    audit = config(lab("backends"), "etcd2")["teleport"]["storage"]["audit_events_uri"]
+    assert [urlsplit(one).path for one in audit] == ["/etcd_example_audit"]
+    assert "audit_events_uri" not in config(lab("ha"), "auth1")["teleport"]["storage"]
+    assert postgresql_statements(lab("backends")).count("CREATE DATABASE") == 4
 
 
 def test_an_agent_dials_all_auth_hosts_and_nothing_else_runs_on_it() -> None:

@@ -73,10 +73,13 @@ def test_overrides_win_over_the_file_host_over_cluster_over_all() -> None:
 
 
 def test_images_follow_what_a_host_runs() -> None:
-    images = {host.name: (host.image, host.runs_teleport) for host in parse_topology("t", SMALL).hosts}
+    topology = parse_topology("t", SMALL)
+    images = {host.name: (topology.image(host), host.runs_teleport) for host in topology.hosts}
     assert images["svc1"] == ("services", False)
     assert images["tools1"] == ("base", False)
     assert images["agent1"] == ("base", True)
+    backends = parse_topology("backends", read_topology("backends"))
+    assert {backends.image(host) for host in backends.hosts} == {"services"}
 
 
 def test_roots_come_before_their_leaves() -> None:
@@ -101,7 +104,10 @@ REFUSED = [
     (changed("hosts", to=SMALL["hosts"] * 21), "105 hosts, allowed are 1 to 100"),
     (changed("clusters", "two.example", "root", to="x.example"), "its root 'x.example' is not a cluster"),
     (changed("clusters", "two.example", "root", to="two.example"), "trust runs in a circle"),
-    (changed("clusters", "one.example", "backend", to="redis"), "backend 'redis', allowed are sqlite, etcd, dynamodb"),
+    (
+        changed("clusters", "one.example", "backend", to="redis"),
+        "backend 'redis', allowed are sqlite, etcd, postgresql",
+    ),
     (changed("hosts", 3, "services", to=["auth"]), "2 auth hosts cannot share sqlite"),
     (changed("hardware", to={}), "unknown key 'hardware'"),
 ]
@@ -113,10 +119,11 @@ def test_unsound_topologies_are_refused(data: dict[str, Any], message: str) -> N
         parse_topology("t", data)
 
 
-def test_etcd_needs_a_place() -> None:
-    data = changed("clusters", "one.example", "backend", to="etcd")
+@pytest.mark.parametrize("backend", ["etcd", "postgresql"])
+def test_servers_need_a_place(backend: str) -> None:
+    data = changed("clusters", "one.example", "backend", to=backend)
     del data["hosts"][4]
-    with pytest.raises(LabError, match="backend etcd needs a host"):
+    with pytest.raises(LabError, match=f"backend {backend} needs a host"):
         parse_topology("t", data)
 
 
