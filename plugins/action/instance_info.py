@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import instance
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, instance
 
 _MODULE = "lockstep.teleport.instance_info"
 
@@ -40,6 +40,11 @@ class ActionModule(ActionBase):
                 return {**result, **answer}
             observed = answer["observed"]
             parsed = instance.parse_config(observed)
+        wrong_cures = config_cures.wrong_cures(request.get("config_cures") or [])
+        if wrong_cures:
+            known = "the codes of docs/checks.md that say what is changed, and all"
+            message = f"config_cures names {', '.join(wrong_cures)}; allowed are {known}."
+            return {**result, "failed": True, "msg": message}
         host = str(variables.get("inventory_hostname", ""))
         result.update(changed=False, instance=instance.assemble(host, observed, parsed, request))
         return result

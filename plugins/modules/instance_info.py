@@ -48,6 +48,13 @@ options:
     description:
       - Data directory of the instance. Always discovered; the action plugin sets this when it has to ask a second time.
     type: path
+  config_cures:
+    description:
+      - Codes of preflight rules whose cure is a change of the configuration that an upgrade may make, or V(all).
+        The changes are then returned, and made by nobody but M(lockstep.teleport.instance_upgrade).
+    type: list
+    elements: str
+    default: []
   busy_timeout:
     description:
       - Seconds to wait while another upgrade is at work on the host, such as one whose controller was killed. What is
@@ -184,9 +191,18 @@ instance:
     findings:
       description: What stands in the way of an upgrade, or should be known.
       type: list
+      - C(change) says what O(config_cures) could change, where it does not name the rule.
       elements: dict
       returned: always
 """
+    config_edits:
+      description:
+        - Changes of the configuration that cure rules, in the order in which hops need them. Each has its C(rule), the
+          SHA-256 of the file C(before) and C(after) it, C(lines) to show, and C(spans), the bytes that give way to
+          others. None of it holds what the rules do not name.
+      type: list
+      elements: dict
+      returned: where O(config_cures) names rules that the host offends
 
 import os
 
@@ -214,10 +230,12 @@ def main() -> None:
     )
     given = {name: value for name, value in module.params.items() if value is not None}
     relative = [name for name in _PATHS if not os.path.isabs(given.get(name, "/"))]
+            "config_cures": {"type": "list", "elements": "str", "default": []},
     if relative:
         module.fail_json(msg=f"{relative[0]} is {given[relative[0]]!r}; an absolute path is needed.")
     try:
-        observed = observe(from_module(module), Request(**given))
+        asked = {name: value for name, value in given.items() if name != "config_cures"}
+        observed = observe(from_module(module), Request(**asked))
     except HostError as problem:
         module.fail_json(msg=str(problem))
     else:

@@ -85,6 +85,18 @@ options:
       - Same keys as in O(instances).
     type: list
     elements: dict
+          change:
+            description: What a change of the configuration that cures it would be, to be told with the finding.
+            type: list
+            elements: str
+            default: []
+      config_edits:
+        description:
+          - Changes of the configuration that the plan is to make, in their order, as
+            M(lockstep.teleport.instance_info) returns them. A rule that one of them cures no longer blocks.
+        type: list
+        elements: dict
+        default: []
     default: []
   clusters:
     description:
@@ -276,6 +288,12 @@ plan:
       elements: dict
       returned: always
 findings:
+        config_edits:
+          description:
+            - How steps of the stage change C(teleport.yaml), as a dictionary of hosts with C(rules), the SHA-256 of the
+              file C(before) and C(after), and C(lines) to show.
+          type: dict
+          returned: where any does
   description: All there is to know before the upgrade, the gravest first.
   returned: always
   type: list

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable_values
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight, teleport_config
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, preflight, teleport_config
 
 Finding = dict[str, str]
 
@@ -107,6 +107,7 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
     config = {key: value for key, value in summary.items() if key not in _NOT_SHOWN}
     services = ["client"] if client else teleport_config.services(roles)
     found = {
+    concerns = preflight.concerns_of_host(_facts(observed, summary, now), services)
         "host": host,
         "cluster": summary["cluster_name"] if "auth_service" in roles else None,
         "services": services,
@@ -138,7 +139,8 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "free_bytes": observed["free_bytes"],
         "session_inside_unit": observed["session_inside_unit"],
         "ready": observed["ready"],
-        "concerns": preflight.concerns_of_host(_facts(observed, summary, now), services),
+        "concerns": concerns,
+        **_cures(observed, parsed, concerns, now["version"], request.get("config_cures") or []),
         "findings": findings(observed, parsed),
     }
     # What a host says ends up on the terminal and in reports.
@@ -160,6 +162,36 @@ def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping
 
 def _is_client(observed: Mapping[str, Any]) -> bool:
     """Whether the host has client tools and nothing that could be a service."""
+def _cures(
+    observed: Mapping[str, Any],
+    parsed: Parsed,
+    concerns: Sequence[dict[str, Any]],
+    version: str | None,
+    wanted: Collection[str],
+) -> dict[str, Any]:
+    """The changes of the configuration that are wanted; each concern that has another one is told what it would be."""
+    offended = [concern["rule"] for concern in concerns]
+    curable = {rule.id for rule in config_cures.curable(offended, version)}
+    # A backup reads values of the storage section where they stood when the host was observed.
+    if not curable or parsed.summary is None or parsed.summary["storage"].get("places"):
+        return {}
+    text = unpack_content(observed["config_file"]["content"])
+    edits = config_cures.chain(text, offended, version, wanted)
+    curable -= {edit["rule"] for edit in edits}
+    for concern in concerns:
+        offered = config_cures.offer(text, concern["rule"]) if concern["rule"] in curable else []
+        if offered:
+            concern["change"] = offered
+    return {"config_edits": edits} if edits else {}
+
+
+def _edition(observed: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The edition: a package says more than its programs do, of which not every FIPS build says that it is one."""
+    package = observed.get("package") or {}
+    found: str | None = package.get("edition") or now["edition"]
+    return found
+
+
     unit = observed["unit"]
     return (
         bool(observed["programs"]["clients"])

@@ -15,6 +15,7 @@ import jinja2
 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.drawing import draw_clusters, draw_timeline
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import BLOCKER, WAIVED, WARNING
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.render import changes_of
 
 #: Rows of the table of hosts, and names in one cell, that are shown.
 MOST_HOSTS = 500
@@ -138,7 +139,14 @@ def _stages(plan: Plan, outcomes: Mapping[tuple[int, str], str]) -> Iterator[dic
         rows = [_batch_row(stage["index"], key, hosts, outcomes) for key, hosts in batches.items()]
         kind = "laggards first" if stage["kind"] == "laggards" else f"trust level {stage['level']}"
         text = f"{kind}, {len(stage['steps'])} changes in {len(rows)} batches"
-        yield {"index": stage["index"], "to": stage["to"], "text": text, "rows": rows, "outcomes": bool(outcomes)}
+        yield {
+            "index": stage["index"],
+            "to": stage["to"],
+            "text": text,
+            "rows": rows,
+            "edits": [{"hosts": _cut(hosts), "lines": list(change)} for change, hosts in changes_of(stage).items()],
+            "outcomes": bool(outcomes),
+        }
 
 
 def _batch_row(

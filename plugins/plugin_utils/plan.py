@@ -11,10 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import Finding
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_batches import cut
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import Hop
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_stages import Draft, Move
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import rules
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values import line_key
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import AGENT, AUTH, PHASES, PROXY
 
 Plan = dict[str, Any]
@@ -50,7 +53,8 @@ def digest_of(plan: Mapping[str, Any]) -> str:
 
 
 def _stage(index: int, draft: Draft, sizes: Sizes) -> dict[str, Any]:
-    return {
+    edits = {move.instance.host: edits_due(move, draft.to) for move in draft.moves}
+    stage = {
         "index": index,
         "hop": draft.hop,
         "kind": draft.kind,
@@ -58,6 +62,23 @@ def _stage(index: int, draft: Draft, sizes: Sizes) -> dict[str, Any]:
         "to": str(draft.to),
         "steps": list(_steps(draft, sizes)),
     }
+    made = {host: due for host, due in sorted(edits.items()) if due}
+    return {**stage, "config_edits": made} if made else stage
+
+
+def edits_due(move: Move, to: Version) -> dict[str, Any]:
+    """Return how a move changes ``teleport.yaml``: all that the lines it enters need. Nothing when they need none."""
+    old, new = line_key(move.old.line), line_key(to.line)
+    if new <= old or not move.instance.config_edits or move.instance.version is None:
+        return {}
+    began = line_key(move.instance.version.line)
+    needed = [(max(line_key(rules()[edit.rule].first), began), edit) for edit in move.instance.config_edits]
+    # What the next line needs, of whatever line on the rule is, belongs to the first move.
+    due = [edit for line, edit in needed if line <= new and (line > old or line == began == old)]
+    if not due:
+        return {}
+    lines = [line for edit in due for line in edit.lines]
+    return {"rules": [edit.rule for edit in due], "before": due[0].before, "after": due[-1].after, "lines": lines}
 
 
 def _steps(draft: Draft, sizes: Sizes) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.lockstep.teleport.plugins.module_utils.status_text import IDLE
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import CLUSTER, Rule, rules
 
-Concern = dict[str, str]
+Concern = dict[str, Any]
 
 
 def concerns_of_host(facts: Mapping[str, Any], services: Collection[str]) -> list[Concern]:

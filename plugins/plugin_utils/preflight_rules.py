@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.config_edit import KINDS, Edit
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values import line_key
 
 CLUSTER = "cluster"
@@ -32,7 +33,8 @@ Condition = Callable[[Any], str]
 class Rule:
     """One rule. ``first`` and ``last`` are lines, ``last`` None for no end; ``conditions`` pairs of fact and condition.
 
-    A condition takes the value of its fact and returns what it found, nothing when it is not fulfilled.
+    A condition takes the value of its fact and returns what it found, nothing when it is not fulfilled. ``edit`` is the
+    cure where it is a safe change of ``teleport.yaml``.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Rule:
     message: str
     cure: str
     source: str
+    edit: Edit | None = None
 
     def concerns(self, line: str) -> bool:
         """Whether a hop into *line* brings the trouble."""
@@ -68,7 +71,16 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         message=row["message"],
         cure=row["cure"],
         source=row["source"],
+        edit=_edit(row) if "edit" in row else None,
     )
+
+
+def _edit(row: Mapping[str, Any]) -> Edit:
+    """The known values are those that the first condition names; what it does not name is not shown, nor dropped."""
+    asked, named = row["edit"], row["when"][0].get("any_of", [])
+    kind = next(kind for kind in KINDS if kind in asked)
+    keys = tuple(tuple(key.split(".")) for key in asked[kind])
+    return Edit(kind, keys, (asked["to"],) if "to" in asked else tuple(named), frozenset(named))
 
 
 def _condition(entry: Mapping[str, Any]) -> tuple[str, Condition]:

@@ -89,7 +89,24 @@ def _stage(stage: Mapping[str, Any], hops: Sequence[Mapping[str, Any]]) -> list[
         phases[step["phase"]][step["batch"]].append(step)
     for phase, batches in phases.items():
         lines += [*_phase(phase, list(batches.values())), ""]
-    return lines
+    return lines + list(_config_edits(stage))
+
+
+def _config_edits(stage: Mapping[str, Any]) -> Iterator[str]:
+    """The changes of configurations as a diff; hosts with the same one share it."""
+    for change, hosts in changes_of(stage).items():
+        names = _cut([_escape(host) for host in hosts], _HOSTS_SHOWN)
+        yield f"**Changes of teleport.yaml** on {_many(len(hosts), 'host')}: {names}"
+        yield ""
+        yield from ("```diff", *(re.sub(r"\s+", " ", printable(line)).replace("`", "'") for line in change), "```", "")
+
+
+def changes_of(stage: Mapping[str, Any]) -> dict[tuple[str, ...], list[str]]:
+    """Return which hosts a stage changes ``teleport.yaml`` of, by the lines to show."""
+    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for host, edit in (stage.get("config_edits") or {}).items():
+        found[tuple(edit["lines"])].append(host)
+    return found
 
 
 def _phase(phase: str, batches: list[list[Step]]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import Catalogue
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay_config import PendingEdits
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay_fleet import ORDER, Fleet, Host
 
 _ENOUGH = 20
@@ -51,6 +52,7 @@ class _Replay:
         self.plan = plan
         self.touched: set[str] = set()
         self.reached: int | None = None
+        self.edits = PendingEdits(data, catalogue)
 
     def judge(self) -> Iterator[str]:
         """Yield everything that is wrong, in the order in which it would happen."""
@@ -90,6 +92,8 @@ class _Replay:
         yield from self._auth_groups(stage, to)
         for step in steps:
             yield from (f"{step['host']} to {to}: {text}" for text in self._step(stage, step, to))
+        for host in sorted(set(stage.get("config_edits") or {}) - set(hosts)):
+            yield f"teleport.yaml of {host} is changed, and nothing else of it"
 
     def _step(self, stage: Mapping[str, Any], step: Mapping[str, Any], to: Version) -> Iterator[str]:
         host = self.fleet.hosts.get(step["host"])
@@ -109,6 +113,7 @@ class _Replay:
         if host.phase == "auth":
             yield from self._auth_step(host, to)
         self.touched.add(host.name)
+        yield from self.edits.judge(host, self.fleet.line_of(to), (stage.get("config_edits") or {}).get(host.name))
         yield from self.fleet.change(host, to)
 
     def _auth_step(self, host: Host, to: Version) -> Iterator[str]:
