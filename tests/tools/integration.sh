@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Tests with real processes on the loopback: backends against their servers, the double against its own promises.
+# Tests with real processes on the loopback: backends against their servers, the double against its own promises, pages in a
+# browser.
 
 part=integration
 # shellcheck source=tests/tools/env.sh
@@ -11,5 +12,7 @@ pytest_step backends dev tests/backends --numprocesses 2 --dist loadfile
 # More at once than there are processors: they mostly wait for processes to become ready.
 pytest_step double dev tests/double/tests --numprocesses 4
 pytest_step security dev tests/security
+pytest_step packages dev tests/packages
 pytest_step sick dev tests/sick
+pytest_step pages docs tests/pages
 finish

@@ -33,7 +33,20 @@ link_collection() {
   ln -sfn "$root" "$collections/$inside"
 }
 
+# Debian's own; Ubuntu has Chromium as a snap only, which no container runs, so there Playwright brings its own.
+install_browser() {
+  command -v chromium >/dev/null && return
+  apt-get update -q -q
+  if apt-cache show chromium >/dev/null 2>&1; then
+    echo 'installing chromium'
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q -q --no-install-recommends chromium >/dev/null
+  else
+    "$LOCKSTEP_CACHE/venv/docs/bin/playwright" install --with-deps chromium
+  fi
+}
+
 install_packages "$tools/apt-packages.txt"
 python3 "$tools/venvs.py" build "$@"
+install_browser
 link_collection
 "$LOCKSTEP_CACHE/venv/dev/bin/python" "$tools/optional_collections.py" "$collections"
