@@ -65,6 +65,12 @@ options:
         description: Whether an earlier upgrade of the instance was killed. Its last step is then taken again.
         type: bool
         default: false
+      pinned_versions:
+        description:
+          - Versions for which the digest of an artefact is pinned that this host can use. Any other is refused then. Without
+            the option nothing is pinned.
+        type: list
+        elements: str
       concerns:
         description: Preflight rules that the host offends, as M(lockstep.teleport.instance_info) returns them.
         type: list
@@ -85,18 +91,6 @@ options:
       - Same keys as in O(instances).
     type: list
     elements: dict
-          change:
-            description: What a change of the configuration that cures it would be, to be told with the finding.
-            type: list
-            elements: str
-            default: []
-      config_edits:
-        description:
-          - Changes of the configuration that the plan is to make, in their order, as
-            M(lockstep.teleport.instance_info) returns them. A rule that one of them cures no longer blocks.
-        type: list
-        elements: dict
-        default: []
     default: []
   clusters:
     description:
@@ -288,12 +282,6 @@ plan:
       elements: dict
       returned: always
 findings:
-        config_edits:
-          description:
-            - How steps of the stage change C(teleport.yaml), as a dictionary of hosts with C(rules), the SHA-256 of the
-              file C(before) and C(after), and C(lines) to show.
-          type: dict
-          returned: where any does
   description: All there is to know before the upgrade, the gravest first.
   returned: always
   type: list

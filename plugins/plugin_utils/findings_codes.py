@@ -216,6 +216,10 @@ _VERSIONS = {
         "Two versions that will meet are known not to work together.",
         "Choose another patch for one of them, or waive this.",
     ),
+    "artifact-unpinned": _blocker(
+        "Digests of artefacts are pinned, but not that of a version which the plan installs.",
+        "Add it to teleport_artifact_checksums, e.g. {'17.7.20': {amd64: …}}; intermediate versions need theirs too.",
+    ),
     "rolling-not-allowed": _blocker(
         "Auth servers of two release lines would share a backend that cannot take it.",
         "Use teleport_auth_strategy: shrink. Rolling is allowed inside a line, and for hops to 17 and later.",

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, preflight
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, pins, preflight
 
 Instance = dict[str, Any]
 
 DEFAULT_CLUSTER = "main"
 BACKEND_NEEDS_COMMAND = "backend-needs-command"
-EDIT_KEYS = ("rule", "before", "after", "lines")
 PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
 
 
@@ -45,6 +44,9 @@ def collect(
         names[host] = [host, *_own_names(seen)]
         cluster = cluster_of(variables, seen, sole)
         instances.append(planner_instance(host, cluster, seen))
+        pinned = pins.pinned_versions(variables.get("teleport_artifact_checksums"), seen)
+        if pinned is not None:
+            instances[-1]["pinned_versions"] = pinned
         if seen is None and host not in allowed:
             findings.append(_left_out(host, cluster))
         elif seen is not None:
@@ -85,9 +87,6 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
     kept["services"] = kept.get("services") or ["agent"]
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
-    if seen.get("config_edits"):
-        # The bytes are the host's business.
-        kept["config_edits"] = [{key: edit[key] for key in EDIT_KEYS} for edit in seen["config_edits"]]
 
 
 def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import 
     RUNNING,
     STATES,
     Concern,
-    ConfigEdit,
     Instance,
     Topology,
     build,
@@ -162,16 +161,22 @@ class _Reader:
             edition=self._one_of(host, "edition", row.get("edition"), EDITIONS, COMMUNITY),
             state=self._one_of(host, "state", row.get("state"), STATES, RUNNING),
             interrupted=row.get("interrupted") is True,
+            pinned_versions=self._pinned_versions(host, row.get("pinned_versions")),
             concerns=self.concerns(f"concerns of {host}", row.get("concerns")),
         )
-            config_edits=self.config_edits(host, row.get("config_edits") or ()),
+
+    def _pinned_versions(self, host: str, value: object) -> frozenset[str] | None:
+        if value is None or isinstance(value, (list, tuple)):
+            return None if value is None else frozenset(map(str, value))
+        self._invalid(f"pinned_versions is {value!r}; allowed is a list of versions.", host=host)
+        return None
 
     def concerns(self, place: str, data: object) -> tuple[Concern, ...]:
         if not data:
             return ()
         entries = data if isinstance(data, (list, tuple)) else [data]
         read = [
-            Concern(str(entry["rule"]), str(entry.get("found") or ""), tuple(map(str, entry.get("change") or ())))
+            Concern(str(entry["rule"]), str(entry.get("found") or ""))
             for entry in entries
             if isinstance(entry, Mapping) and entry.get("rule") in rules()
         ]
@@ -186,16 +191,6 @@ class _Reader:
 
     def _services(self, host: str, value: object) -> tuple[str, ...] | None:
         if isinstance(value, (list, tuple)) and value and all(service in PHASES for service in value):
-    def config_edits(self, host: str, data: Sequence[object]) -> tuple[ConfigEdit, ...]:
-        read = []
-        for entry in data:
-            if not isinstance(entry, Mapping) or entry.get("rule") not in rules() or not rules()[entry["rule"]].edit:
-                self._invalid("config_edits is not what instance_info returns.", host=host)
-                return ()
-            lines = tuple(map(str, entry.get("lines") or ()))
-            read.append(ConfigEdit(str(entry["rule"]), str(entry.get("before")), str(entry.get("after")), lines))
-        return tuple(read)
-
             return tuple(service for service in PHASES if service in value)
         self._invalid(f"services is {value!r}; allowed is a list of {', '.join(PHASES)}.", host=host)
         return None

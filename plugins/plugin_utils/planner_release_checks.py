@@ -105,6 +105,22 @@ RELEASE_CHECKS: tuple[Check, ...] = (
     known_bad_versions,
 )
 
+
+def unpinned_artifacts(drafts: Iterable[Draft]) -> Iterator[Finding]:
+    """Where digests are pinned, a host refuses what is not: that is told before any other has moved."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for draft in drafts:
+        for move in draft.moves:
+            pinned = move.instance.pinned_versions
+            if pinned is not None and str(draft.to) not in pinned:
+                lacking.setdefault((move.instance.cluster, str(draft.to)), []).append(move.instance.host)
+    for (cluster, version), hosts in lacking.items():
+        shown = ", ".join(hosts[:_NAMED_EXAMPLES]) + (", …" if len(hosts) > _NAMED_EXAMPLES else "")
+        message = f"No digest of {version} is pinned that {len(hosts)} of its hosts could use ({shown})."
+        yield finding("artifact-unpinned", message, cluster=cluster)
+
+
+_NAMED_EXAMPLES = 3
 _SERVED = {AUTH: (PROXY, AGENT, CLIENT), PROXY: (AGENT, CLIENT)}
 
 

@@ -34,6 +34,8 @@ def _instance(words: list[str]) -> dict[str, Any]:
             row["interrupted"] = True
         elif mark in ("stopped", "unreachable", "running"):
             row["state"] = mark
+        elif mark.startswith("pinned="):
+            row["pinned_versions"] = mark.partition("=")[2].split(",")
         else:
             row["edition"] = mark
     return row
@@ -357,6 +359,12 @@ FINDINGS = [
         "a main auth 5.2.5\nb main auth 5.2.5",
         {"auth_strategy": "rolling"},
         expected="blocker rolling-not-allowed main",
+    ),
+    FindingCase(
+        "a version on the way is not pinned",
+        "6.2.31",
+        "a main auth 4.4.12 pinned=6.2.31",
+        expected="blocker artifact-unpinned main",
     ),
     FindingCase(
         "waiver misspelt",
