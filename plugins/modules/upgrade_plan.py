@@ -85,6 +85,18 @@ options:
             description: What was found on the host.
             type: str
             default: ""
+          change:
+            description: What a change of the configuration that cures it would be, to be told with the finding.
+            type: list
+            elements: str
+            default: []
+      config_edits:
+        description:
+          - Changes of the configuration that the plan is to make, in their order, as
+            M(lockstep.teleport.instance_info) returns them. A rule that one of them cures no longer blocks.
+        type: list
+        elements: dict
+        default: []
   unmanaged:
     description:
       - Instances that the clusters report and the inventory lacks. They never move; the plan refuses to cut them off.
@@ -276,6 +288,12 @@ plan:
               description: Whether this auth server takes the cluster's backend to the version.
               type: bool
               returned: for steps of the phase V(auth)
+        config_edits:
+          description:
+            - How steps of the stage change C(teleport.yaml), as a dictionary of hosts with C(rules), the SHA-256 of the
+              file C(before) and C(after), and C(lines) to show.
+          type: dict
+          returned: where any does
     findings:
       description: The same as RV(findings).
       type: list

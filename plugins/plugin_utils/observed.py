@@ -19,6 +19,7 @@ Instance = dict[str, Any]
 DEFAULT_CLUSTER = "main"
 BACKEND_NEEDS_COMMAND = "backend-needs-command"
 PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
+EDIT_KEYS = ("rule", "before", "after", "lines")
 
 
 def collect(
@@ -87,6 +88,9 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
     kept["services"] = kept.get("services") or ["agent"]
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
+    if seen.get("config_edits"):
+        # The bytes are the host's business.
+        kept["config_edits"] = [{key: edit[key] for key in EDIT_KEYS} for edit in seen["config_edits"]]
 
 
 def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

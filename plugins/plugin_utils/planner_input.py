@@ -28,6 +28,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import 
     RUNNING,
     STATES,
     Concern,
+    ConfigEdit,
     Instance,
     Topology,
     build,
@@ -163,6 +164,7 @@ class _Reader:
             interrupted=row.get("interrupted") is True,
             pinned_versions=self._pinned_versions(host, row.get("pinned_versions")),
             concerns=self.concerns(f"concerns of {host}", row.get("concerns")),
+            config_edits=self.config_edits(host, row.get("config_edits") or ()),
         )
 
     def _pinned_versions(self, host: str, value: object) -> frozenset[str] | None:
@@ -176,12 +178,22 @@ class _Reader:
             return ()
         entries = data if isinstance(data, (list, tuple)) else [data]
         read = [
-            Concern(str(entry["rule"]), str(entry.get("found") or ""))
+            Concern(str(entry["rule"]), str(entry.get("found") or ""), tuple(map(str, entry.get("change") or ())))
             for entry in entries
             if isinstance(entry, Mapping) and entry.get("rule") in rules()
         ]
         if len(read) < len(entries):
             self._invalid(f"{place} is {data!r}; allowed is a list of {{rule: id of a preflight rule, found: text}}.")
+        return tuple(read)
+
+    def config_edits(self, host: str, data: Sequence[object]) -> tuple[ConfigEdit, ...]:
+        read = []
+        for entry in data:
+            if not isinstance(entry, Mapping) or entry.get("rule") not in rules() or not rules()[entry["rule"]].edit:
+                self._invalid("config_edits is not what instance_info returns.", host=host)
+                return ()
+            lines = tuple(map(str, entry.get("lines") or ()))
+            read.append(ConfigEdit(str(entry["rule"]), str(entry.get("before")), str(entry.get("after")), lines))
         return tuple(read)
 
     def cluster_concerns(self, data: object) -> dict[str, tuple[Concern, ...]]:

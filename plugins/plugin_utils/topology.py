@@ -27,10 +27,20 @@ STATES = (RUNNING, STOPPED, UNREACHABLE)
 
 
 class Concern(NamedTuple):
-    """A preflight rule that a host or cluster offends, by its id, and what was found."""
+    """A preflight rule that a host or cluster offends, by its id, what was found, and which change would cure it."""
 
     rule: str
     found: str
+    change: tuple[str, ...] = ()
+
+
+class ConfigEdit(NamedTuple):
+    """A change of ``teleport.yaml`` that cures *rule*: SHA-256 of the file before and after, and lines to show."""
+
+    rule: str
+    before: str
+    after: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class Instance:
     interrupted: bool = False
     concerns: tuple[Concern, ...] = ()
     pinned_versions: frozenset[str] | None = None
+    config_edits: tuple[ConfigEdit, ...] = ()
 
     @property
     def is_auth(self) -> bool:
