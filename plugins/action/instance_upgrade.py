@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
         """Path of the artefact on the controller; empty when hosts fetch it themselves, or the module will complain."""
         base = str(arguments.get("artifact_url") or "")
         instance = arguments.get("instance")
-        if not base or not isinstance(instance, Mapping):
+        if not base or not isinstance(instance, Mapping) or instance.get("install_method") == installation.PACKAGE:
             return ""
         if base.startswith(_FILE_SCHEME):
             base = base[len(_FILE_SCHEME) :]

@@ -21,6 +21,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     foreign_file,
     installation,
     journal,
+    marks,
+    package_tools,
     process,
     readiness,
     service,
@@ -71,6 +73,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
     config_file, text = read_config(config_path)
     guesses = config_hints.guess(text)
     data_dir = request.data_dir or guesses["data_dir"]
+    method = installation.install_method(host, request.layout)
     diag_addr = request.diag_addr or given.get("diag_addr") or guesses.get("diag_addr", "")
     return {
         "systemd": not (problem and problem.details.get("not_systemd")),
@@ -82,12 +85,14 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "exec_path": unit.exec_path,
         "options": given,
         "programs": _programs(host, unit, request.layout),
-        "install_method": installation.install_method(host, request.layout),
+        "install_method": method,
+        "package": package_tools.facts(host, request.layout) if method == installation.PACKAGE else None,
         "kept_versions": installation.kept_versions(request.layout),
         "architecture": installation.architecture(os.uname().machine),
         "hostname": os.uname().nodename,
         "config_file": config_file,
         "held": os.path.exists(hold_file(host, service.unit_name(request.service))),
+        "marks": marks.found(request.versions_dir),
         "unfinished": os.path.exists(journal.journal_path(request.versions_dir)),
         "free_bytes": {
             "versions_dir": durable.free_bytes(request.versions_dir),

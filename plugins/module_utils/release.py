@@ -37,6 +37,7 @@ class Release:
     :param file: path on this host of the tarball that the controller brought; *checksum* is then needed.
     :param unpinned: why its digest is not among those that are pinned; empty when it is, or none are. What is not
         pinned is not brought then.
+    :param name: what messages call it, when it comes in something else than its tarball.
     """
 
     version: str
@@ -47,6 +48,7 @@ class Release:
     file_size: int = 0
     checksum: str = ""
     unpinned: str = ""
+    name: str = ""
 
     @property
     def folder(self) -> str:
@@ -55,8 +57,8 @@ class Release:
 
     @property
     def artifact(self) -> str:
-        """Name of its tarball."""
-        return artifact.artifact_name(self.version, self.edition, self.architecture)
+        """Name of its tarball, or of what it comes in instead."""
+        return self.name or artifact.artifact_name(self.version, self.edition, self.architecture)
 
 
 def is_present(layout: installation.Layout, release: Release) -> bool:
@@ -105,7 +107,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
     if is_present(layout, release) and not installation.damaged(folder):
         return False
     _check_pinned(release)
-    with _cleaned(layout):
+    with cleaned(layout):
         tarball = release.file or _fetch(layout, release, opener)
         if release.file:
             artifact.check_file(release.file, release.checksum)
@@ -159,7 +161,7 @@ def clean(layout: installation.Layout) -> None:
 
 
 @contextlib.contextmanager
-def _cleaned(layout: installation.Layout) -> Iterator[None]:
+def cleaned(layout: installation.Layout) -> Iterator[None]:
     """Leave nothing half done behind, and turn a full disk into a message."""
     clean(layout)
     try:

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, journal, liveness
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.way import Way
 
 #: A name within the versions folder, so that no journal can lead anywhere else.
 _FOLDER_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,127}")
@@ -47,6 +48,7 @@ class Means:
     """
 
     layout: installation.Layout
+    way: Way
     unit: str
     goal: Optional[Callable[[str], liveness.Goal]]
     check_installed: Callable[[str], None]
@@ -89,6 +91,7 @@ class Entry:
     :param was_running: whether going back has to end with a running instance.
     :param restart: whether a process is replaced at all.
     :param backup: folder of the backup that was taken before the switch.
+    :param remembered: what the way of installing puts back besides the programs, see `Way.remember`.
     """
 
     to: Place
@@ -98,6 +101,7 @@ class Entry:
     held: bool
     phase: str = ""
     backup: Optional[str] = None
+    remembered: Optional[Dict[str, Any]] = None
 
     def document(self) -> Dict[str, Any]:
         """As it is written."""
@@ -126,6 +130,8 @@ def _check_entry(entry: Entry) -> None:
     types = {type(flag) for flag in (entry.restart, entry.was_running, entry.held)}
     if entry.phase not in ("", *journal.PHASES) or types != {bool}:
         raise HostError(f"the journal of an unfinished upgrade is not understood: phase {entry.phase!r}, {types}")
+    if entry.remembered is not None and not isinstance(entry.remembered, dict):
+        raise HostError("the journal of an unfinished upgrade is not understood: what it remembers is no mapping")
     if entry.backup is not None and not isinstance(entry.backup, str):
         raise HostError(f"the journal of an unfinished upgrade is not understood: backup {entry.backup!r}")
 
@@ -208,12 +214,8 @@ class Transaction:
         # On disk before anything new can start: from here on going back may need the backup.
         self._write_ahead()
         self._advance(journal.SWITCHED)
-        self._lead_to(self._entry.to)
+        self._means.way.lead_to(self._entry.to.folder, self._entry.remembered, False)
         self._record.note("switched")
-
-    def _lead_to(self, place: Place) -> None:
-        installation.replace_link(self._means.layout.current, place.folder)
-        installation.apply_links(self._means.layout, place.folder, self._means.goal is None)
 
     def _prove(self) -> None:
         if not (self._entry.restart and self._means.goal):
@@ -286,7 +288,7 @@ class Transaction:
                 self._means.restore(self._entry.backup, self._entry.back.version)
                 self._restored = True
                 self._record.note("restored")
-        self._lead_to(self._entry.back)
+        self._means.way.lead_to(self._entry.back.folder, self._entry.remembered, True)
         self._record.note("switched_back")
         self._bring_back_up()
         journal.clear(self._means.layout.versions_dir)

@@ -24,6 +24,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     service,
     shield,
     upgrade_decision,
+    ways,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_resources import read_resources
@@ -41,6 +42,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.transaction impo
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Decision, Found
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version
+from ansible_collections.lockstep.teleport.plugins.module_utils.way import Way
 
 
 class Upgrade:
@@ -53,6 +55,7 @@ class Upgrade:
         self._layout = order.layout
         self._opener = opener
         self._resources: Dict[str, bytes] = {}
+        self._way: Way = ways.choose(host, order, None, None, opener)
         self.record = Record(host.wall)
         self._began = host.wall()
 
@@ -74,9 +77,9 @@ class Upgrade:
         if release_wanted.base_url or release_wanted.file or release.is_present(self._layout, release_wanted):
             return False
         found = self._look()
-        if found.journal:
-            return True
-        return self._has_to_be_brought(self._decide(found))
+        if not self._way.is_brought:
+            return False
+        return bool(found.journal) or self._has_to_be_brought(self._decide(found))
 
     def run(self) -> Dict[str, Any]:
         """Upgrade the instance.
@@ -117,23 +120,25 @@ class Upgrade:
             raise HostError(f"the version that runs cannot be told: {running.error}")
         installed = self._installed(pid, running)
         now = running if running and running.output else installed
-        current = installation.current_folder(self._layout)
-        program = self._layout.program("tsh" if self._order.client else "teleport")
+        method = installation.install_method(self._host, self._layout)
+        unfinished = journal.read(self._layout.versions_dir)
+        self._way = ways.choose(self._host, self._order, method, unfinished, self._opener)
+        current = self._way.current()
         return Found(
             unit=unit,
             exec_path=unit.exec_path if unit else None,
-            program=program,
+            program=self._layout.program("tsh" if self._order.client else "teleport"),
             running=str(running.output.release) if running and running.output else None,
             installed=str(installed.output.release) if installed.output else None,
             installed_error=installed.error,
-            edition=now.output.edition if now.output else COMMUNITY,
-            method=installation.install_method(self._host, self._layout),
+            edition=self._way.edition or (now.output.edition if now.output else COMMUNITY),
+            method=method,
             current=current,
-            linked=current == self._order.release.folder and not self._wrong_links(current),
-            adopted=current is not None and self._is_adopted(current, program),
+            linked=self._way.is_linked(current),
+            adopted=self._way.is_adopted(current, str(now.output.release) if now.output else None),
             ready=self._is_ready(pid),
             held=not self._order.client and hold.is_held(self._host, self._order.unit),
-            journal=journal.read(self._layout.versions_dir),
+            journal=unfinished,
         )
 
     def _installed(self, pid: int, running: Optional[process.Program]) -> process.Program:
@@ -149,17 +154,6 @@ class Upgrade:
             return running
         return process.ask_version(self._host, path)
 
-    def _wrong_links(self, folder: str) -> bool:
-        return bool(
-            installation.wrong_links(self._layout, folder, self._order.client)
-            or installation.stale_links(self._layout, folder)
-        )
-
-    def _is_adopted(self, current: str, program: str) -> bool:
-        """Whether what people call leads through ``current`` to a complete version folder."""
-        behind = os.path.join(self._layout.current, os.path.basename(program))
-        return installation.manifest(self._layout.folder(current)) is not None and process.same_file(program, behind)
-
     def _is_ready(self, pid: int) -> bool:
         if not pid:
             return True
@@ -174,9 +168,7 @@ class Upgrade:
 
     def _has_to_be_brought(self, decision: Decision) -> bool:
         """Whether the release comes from outside: a plain installation of it only has to be taken over."""
-        return decision.adopt != self._order.release.folder and not release.is_present(
-            self._layout, self._order.release
-        )
+        return decision.adopt != self._order.release.folder and not self._way.is_present()
 
     # -- what a killed run left behind
 
@@ -194,14 +186,17 @@ class Upgrade:
             installation.replace_link(self._layout.previous, entry.back.folder)
             journal.clear(self._layout.versions_dir)
             return
-        goes_on = entry.to.folder == self._order.release.folder and entry.phase != journal.UNDOING
+        # A package may have been left half unpacked: only what is whole can be gone on with.
+        whole = entry.phase != journal.UNDOING and (entry.phase != journal.SWITCHED or entry.remembered is None)
+        goes_on = entry.to.folder == self._order.release.folder and whole
         if goes_on or entry.phase in (journal.PREPARED, journal.STOPPED):
             return
         self.record.note("undo_unfinished")
         try:
             if entry.restart:
                 shield.leave(self._host, self._order.unit, self._order.detached)
-            Transaction(self._host, means, entry, self.record).undo()
+            with self._way.exclusive():
+                Transaction(self._host, means, entry, self.record).undo()
         except (HostError, BackupError, OSError) as problem:
             raise UpgradeFailed(
                 f"an earlier upgrade to {entry.to.version} was interrupted, and going back to {entry.back.version} "
@@ -219,11 +214,14 @@ class Upgrade:
         except HostError as problem:
             if unfinished is None:
                 raise
-            self._transaction(unfinished).abandon(str(problem), self._evidence())
+            with self._way.exclusive():
+                self._transaction(unfinished).abandon(str(problem), self._evidence())
         if decision.nothing:
             self._await_ready(found, decision)
             return
-        self._transaction(self._entry(found, decision, unfinished)).commit(self._evidence)
+        entry = self._entry(found, decision, unfinished)
+        with self._way.exclusive():
+            self._transaction(entry).commit(self._evidence)
 
     def _prepare(self, found: Found, decision: Decision) -> None:
         """Do everything that can be done while the old version still serves."""
@@ -231,10 +229,11 @@ class Upgrade:
             return
         wanted = self._order.release
         # The release first: one that is refused leaves the installation as it was found.
-        if decision.adopt != wanted.folder and release.stage(self._host, self._layout, wanted, self._opener):
+        if decision.adopt != wanted.folder and self._way.stage():
             self.record.note("staged")
         if decision.adopt:
-            self._adopt(found, decision.adopt)
+            self._way.adopt(decision.adopt, str(found.version), found.edition, self._running_program(found))
+            self.record.note("adopted")
         if decision.restart and not self._order.client:
             release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
             shield.leave(self._host, self._order.unit, self._order.detached)
@@ -252,21 +251,13 @@ class Upgrade:
             self.record.note("resources_unknown")
             return {}
 
-    def _adopt(self, found: Found, name: str) -> None:
-        programs = self._plain_programs(found)
-        release.check_space(self._layout, adoption.size(programs))
-        release.clean(self._layout)
-        adoption.adopt(self._layout, name, str(found.version), found.edition, programs)
-        installation.apply_links(self._layout, name, only_present=True)
-        self.record.note("adopted")
-
-    def _plain_programs(self, found: Found) -> Dict[str, str]:
+    def _running_program(self, found: Found) -> Optional[str]:
         pid = found.unit.main_pid if found.unit else 0
-        return adoption.sources(self._layout, adoption.running_program(self._host, found.running, found.installed, pid))
+        return adoption.running_program(self._host, found.running, found.installed, pid)
 
     def _check_room(self, found: Found, decision: Decision) -> None:
-        extra = adoption.size(self._plain_programs(found)) if decision.adopt else 0
-        release.check_available(self._layout, self._order.release, self._opener, extra)
+        extra = self._way.adoption_size(self._running_program(found)) if decision.adopt else 0
+        self._way.check_available(extra)
 
     def _await_ready(self, found: Found, decision: Decision) -> None:
         """The right version runs but calls itself not ready: nothing to change, only to wait for."""
@@ -291,7 +282,8 @@ class Upgrade:
             back=back,
             restart=decision.restart,
             was_running=decision.was_running and not self._order.stop_on_failure,
-            held=found.held,
+            held=unfinished.held if unfinished else found.held,
+            remembered=unfinished.remembered if unfinished else self._way.remember(),
             phase=resumed.phase if resumed else "",
             backup=resumed.backup if resumed else None,
         )
@@ -303,6 +295,7 @@ class Upgrade:
         order = self._order
         return Means(
             layout=self._layout,
+            way=self._way,
             unit="" if order.client else order.unit,
             goal=None if order.client else order.goal,
             check_installed=self._check_installed,

@@ -140,6 +140,12 @@ instance:
       description: One of V(tarball), V(package), V(managed_updates), V(none).
       type: str
       returned: always
+    package:
+      description:
+        - The package that Teleport belongs to, with C(tool), C(name), C(edition), C(version), whether it is C(held), the
+          C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
+      type: dict
+      returned: always; null where it belongs to none
     bin_dir:
       description: As asked.
       type: str

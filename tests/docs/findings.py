@@ -35,7 +35,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "config-unparsable": "`teleport.yaml` cannot be read, or is not what Teleport takes.",
         "config-missing": "There is no `teleport.yaml` at `teleport_config_path`.",
         "nothing-installed": "No Teleport program is in `teleport_bin_dir`.",
-        "package-managed": "Teleport belongs to a package of the system; only tarball installations are upgraded.",
+        "package-managed": "Teleport belongs to a package of the system that cannot be upgraded as it is:"
+        " it is none of Teleport's own, or no single signed repository with channels per release line is set up.",
+        "package-held": "The package is held. It is upgraded all the same, and held again afterwards.",
         "managed-updates": "`teleport-update` manages the host's version.",
         "version-unreadable": "The program does not tell its version.",
         "boto-missing": "The backend is DynamoDB, and the host's Python cannot import boto3, which saves it.",
@@ -99,7 +101,7 @@ Besides these, what a release line no longer takes is found by rules, each with 
 ## Of a host
 
 Found when the host is observed. All are blockers, but for `boto-missing` and `restarting`, which warn, and
-`recordings-not-saved` and `restart-pending`, which only inform.
+`package-held`, `recordings-not-saved` and `restart-pending`, which only inform.
 
 {instance}
 

@@ -13,6 +13,7 @@ pytest_step backends dev tests/backends --numprocesses 2 --dist loadfile
 pytest_step double dev tests/double/tests --numprocesses 4
 pytest_step security dev tests/security
 pytest_step packages dev tests/packages
+pytest_step packages dev tests/packages
 pytest_step sick dev tests/sick
 pytest_step pages docs tests/pages
 finish

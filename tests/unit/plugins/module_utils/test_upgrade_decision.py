@@ -84,7 +84,7 @@ def test_decisions(changes: dict[str, Any], expected: Decision) -> None:
     [
         ({}, WISH, ""),
         ({"method": "none"}, WISH, "no Teleport program"),
-        ({"method": "package"}, WISH, "package"),
+        ({"method": "package"}, WISH, ""),
         ({"method": "managed_updates"}, WISH, "teleport-update"),
         ({"unit": None}, WISH, "cannot be used"),
         ({"unit": unit(load="masked")}, WISH, "masked"),

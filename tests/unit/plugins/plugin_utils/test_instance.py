@@ -18,6 +18,7 @@ REQUEST = {"bin_dir": "/usr/local/bin", "versions_dir": "/opt/teleport-versions"
 
 
 DYNAMODB = "teleport: {storage: {type: dynamodb, table_name: t, audit_sessions_uri: 's3://b/r'}}\n"
+PACKAGE = {"problem": None, "held": False, "name": "teleport", "edition": "community"}
 
 
 def answer(version: str) -> dict[str, Any]:
@@ -137,7 +138,9 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"config": DYNAMODB, "surroundings": {"boto3": True}}, ["recordings-not-saved"]),
         ({"config": DYNAMODB + "auth_service: {enabled: 'no'}\n"}, []),
         ({"config": "teleport: {storage: {type: sqlite, audit_sessions_uri: file:///var/log}}\n"}, []),
-        ({"install_method": "package"}, ["package-managed"]),
+        ({"install_method": "package", "package": {"problem": "no source"}}, ["package-managed"]),
+        ({"install_method": "package", "package": PACKAGE}, []),
+        ({"install_method": "package", "package": {**PACKAGE, "held": True}}, ["package-held"]),
         ({"install_method": "managed_updates"}, ["managed-updates"]),
         (
             {"install_method": "none", "programs": {"running": None, "installed": None}},
@@ -151,6 +154,11 @@ def test_client_tools_count_with_the_oldest() -> None:
 )
 def test_findings(changes: dict[str, Any], expected: list[str]) -> None:
     assert codes(observation(**changes)) == expected
+
+
+def test_a_package_tells_the_edition() -> None:
+    package = {**PACKAGE, "edition": "fips"}
+    assert assembled(observation(install_method="package", package=package))["edition"] == "fips"
 
 
 def test_held_and_unfinished_both_count_as_interrupted() -> None:

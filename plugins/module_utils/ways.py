@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way of installing a host is upgraded by: always the one it was installed by."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, package_tools
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order
+from ansible_collections.lockstep.teleport.plugins.module_utils.way import TarballWay, Way
+from ansible_collections.lockstep.teleport.plugins.module_utils.way_package import PackageWay
+
+
+def choose(
+    host: Host,
+    order: Order,
+    method: Optional[str],
+    unfinished: Optional[Mapping[str, Any]],
+    opener: artifact.Opener,
+) -> Way:
+    """Return the way for this host.
+
+    :param method: what `installation.install_method` found; None before anybody has looked.
+    :param unfinished: the journal of an upgrade that was killed: a package that is half unpacked looks like none.
+    """
+    remembered = (unfinished or {}).get("remembered")
+    if method == installation.PACKAGE or remembered:
+        unit = "" if order.client else order.unit
+        package = package_tools.remembered(host, remembered) if remembered else package_tools.find(host, order.layout)
+        return PackageWay(host, order.layout, order.release, unit, package)
+    return TarballWay(host, order.layout, order.release, order.client, opener)
