@@ -140,12 +140,6 @@ instance:
       description: One of V(tarball), V(package), V(managed_updates), V(none).
       type: str
       returned: always
-    package:
-      description:
-        - The package that Teleport belongs to, with C(tool), C(name), C(edition), C(version), whether it is C(held), the
-          C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
-      type: dict
-      returned: always; null where it belongs to none
     bin_dir:
       description: As asked.
       type: str
@@ -191,16 +185,10 @@ instance:
       description:
         - Preflight rules that the host offends, each with C(rule), its identifier, and C(found). Which of them matter
           depends on the release lines that an upgrade goes through, so M(lockstep.teleport.upgrade_plan) judges them.
-      type: list
-      elements: dict
-      returned: always
-    findings:
-      description: What stands in the way of an upgrade, or should be known.
-      type: list
       - C(change) says what O(config_cures) could change, where it does not name the rule.
+      type: list
       elements: dict
       returned: always
-"""
     config_edits:
       description:
         - Changes of the configuration that cure rules, in the order in which hops need them. Each has its C(rule), the
@@ -209,6 +197,12 @@ instance:
       type: list
       elements: dict
       returned: where O(config_cures) names rules that the host offends
+    findings:
+      description: What stands in the way of an upgrade, or should be known.
+      type: list
+      elements: dict
+      returned: always
+"""
 
 import os
 
@@ -230,13 +224,13 @@ def main() -> None:
             "versions_dir": {"type": "path", "default": "/opt/teleport-versions"},
             "diag_addr": {"type": "str"},
             "data_dir": {"type": "path"},
+            "config_cures": {"type": "list", "elements": "str", "default": []},
             "busy_timeout": {"type": "float", "default": 600},
         },
         supports_check_mode=True,
     )
     given = {name: value for name, value in module.params.items() if value is not None}
     relative = [name for name in _PATHS if not os.path.isabs(given.get(name, "/"))]
-            "config_cures": {"type": "list", "elements": "str", "default": []},
     if relative:
         module.fail_json(msg=f"{relative[0]} is {given[relative[0]]!r}; an absolute path is needed.")
     try:

@@ -106,8 +106,8 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
     now = _effective(programs, client)
     config = {key: value for key, value in summary.items() if key not in _NOT_SHOWN}
     services = ["client"] if client else teleport_config.services(roles)
-    found = {
     concerns = preflight.concerns_of_host(_facts(observed, summary, now), services)
+    found = {
         "host": host,
         "cluster": summary["cluster_name"] if "auth_service" in roles else None,
         "services": services,
@@ -115,14 +115,13 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "version": now["version"],
         "running_version": (programs["running"] or {}).get("version"),
         "installed_version": now["version"] if client else (programs["installed"] or {}).get("version"),
-        "edition": _edition(observed, now),
+        "edition": now["edition"],
         "state": "running" if running or client else "stopped",
         "held": observed["held"],
         "interrupted": observed["held"] or observed["unfinished"],
         "unit": observed["unit"],
         "exe": programs["exe"],
         "install_method": observed["install_method"],
-        "package": observed.get("package"),
         "bin_dir": request["bin_dir"],
         "versions_dir": request["versions_dir"],
         "kept_versions": observed["kept_versions"],
@@ -161,15 +160,6 @@ def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping
     }
 
 
-def _edition(observed: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The edition: a package says more than its programs do, of which not every FIPS build says that it is one."""
-    package = observed.get("package") or {}
-    found: str | None = package.get("edition") or now["edition"]
-    return found
-
-
-def _is_client(observed: Mapping[str, Any]) -> bool:
-    """Whether the host has client tools and nothing that could be a service."""
 def _cures(
     observed: Mapping[str, Any],
     parsed: Parsed,
@@ -193,13 +183,8 @@ def _cures(
     return {"config_edits": edits} if edits else {}
 
 
-def _edition(observed: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The edition: a package says more than its programs do, of which not every FIPS build says that it is one."""
-    package = observed.get("package") or {}
-    found: str | None = package.get("edition") or now["edition"]
-    return found
-
-
+def _is_client(observed: Mapping[str, Any]) -> bool:
+    """Whether the host has client tools and nothing that could be a service."""
     unit = observed["unit"]
     return (
         bool(observed["programs"]["clients"])
@@ -313,22 +298,13 @@ def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:
         hint = "Name the folder of teleport, tctl and tsh in teleport_bin_dir, or take the host out of the group."
         return [_finding("nothing-installed", "blocker", "no Teleport program was found", hint)]
     if method == "package":
-        return _package_findings(observed["package"])
+        hint = "Only installations from the tarball can be upgraded; move this host to one, or upgrade it by hand."
+        return [_finding("package-managed", "blocker", "Teleport belongs to a package of the system", hint)]
     if method == "managed_updates":
         hint = (
             "Run teleport-update disable and teleport-update uninstall first, or upgrade this host by Managed Updates."
         )
         return [_finding("managed-updates", "blocker", "teleport-update manages this host's version", hint)]
-    return []
-
-
-def _package_findings(package: Mapping[str, Any]) -> list[Finding]:
-    if package["problem"]:
-        hint = "Mend that, or move this host to the tarball; docs/install_methods.md says what is needed."
-        return [_finding("package-managed", "blocker", str(package["problem"]), hint)]
-    if package["held"]:
-        message = f"the package {package['name']} is held"
-        return [_finding("package-held", "info", message, "It is upgraded all the same, and held again afterwards.")]
     return []
 
 
