@@ -124,8 +124,13 @@ instance:
       description: Whether M(lockstep.teleport.instance_hold) keeps the instance stopped.
       type: bool
       returned: always
+    marks:
+      description: What M(lockstep.teleport.instance_mark) left on the host.
+      type: list
+      elements: str
+      returned: always
     interrupted:
-      description: Whether a hold or an unfinished upgrade of this collection lies on the host.
+      description: Whether a hold, a mark or an unfinished upgrade of this collection lies on the host.
       type: bool
       returned: always
     unit:
@@ -140,6 +145,12 @@ instance:
       description: One of V(tarball), V(package), V(managed_updates), V(none).
       type: str
       returned: always
+    package:
+      description:
+        - The package that Teleport belongs to, with C(tool), C(name), C(edition), C(version), whether it is C(held), the
+          C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
+      type: dict
+      returned: always; null where it belongs to none
     bin_dir:
       description: As asked.
       type: str

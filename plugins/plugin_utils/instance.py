@@ -28,6 +28,7 @@ _ABSENT_CONFIG: dict[str, Any] = {
     "nodename": None,
     "ciphersuites": [],
     "auth_servers": [],
+    "ca_pins": [],
     "cluster_name": None,
     "auth_listen_addr": None,
     "proxy_web_addr": None,
@@ -115,13 +116,15 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "version": now["version"],
         "running_version": (programs["running"] or {}).get("version"),
         "installed_version": now["version"] if client else (programs["installed"] or {}).get("version"),
-        "edition": now["edition"],
+        "edition": _edition(observed, now),
         "state": "running" if running or client else "stopped",
         "held": observed["held"],
-        "interrupted": observed["held"] or observed["unfinished"],
+        "marks": observed.get("marks") or [],
+        "interrupted": observed["held"] or observed["unfinished"] or bool(observed.get("marks")),
         "unit": observed["unit"],
         "exe": programs["exe"],
         "install_method": observed["install_method"],
+        "package": observed.get("package"),
         "bin_dir": request["bin_dir"],
         "versions_dir": request["versions_dir"],
         "kept_versions": observed["kept_versions"],
@@ -181,6 +184,13 @@ def _cures(
         if offered:
             concern["change"] = offered
     return {"config_edits": edits} if edits else {}
+
+
+def _edition(observed: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The edition: a package says more than its programs do, of which not every FIPS build says that it is one."""
+    package = observed.get("package") or {}
+    found: str | None = package.get("edition") or now["edition"]
+    return found
 
 
 def _is_client(observed: Mapping[str, Any]) -> bool:
@@ -298,13 +308,22 @@ def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:
         hint = "Name the folder of teleport, tctl and tsh in teleport_bin_dir, or take the host out of the group."
         return [_finding("nothing-installed", "blocker", "no Teleport program was found", hint)]
     if method == "package":
-        hint = "Only installations from the tarball can be upgraded; move this host to one, or upgrade it by hand."
-        return [_finding("package-managed", "blocker", "Teleport belongs to a package of the system", hint)]
+        return _package_findings(observed["package"])
     if method == "managed_updates":
         hint = (
             "Run teleport-update disable and teleport-update uninstall first, or upgrade this host by Managed Updates."
         )
         return [_finding("managed-updates", "blocker", "teleport-update manages this host's version", hint)]
+    return []
+
+
+def _package_findings(package: Mapping[str, Any]) -> list[Finding]:
+    if package["problem"]:
+        hint = "Mend that, or move this host to the tarball; docs/install_methods.md says what is needed."
+        return [_finding("package-managed", "blocker", str(package["problem"]), hint)]
+    if package["held"]:
+        message = f"the package {package['name']} is held"
+        return [_finding("package-held", "info", message, "It is upgraded all the same, and held again afterwards.")]
     return []
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, pins, preflight
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import CODES
 
 Instance = dict[str, Any]
 
 DEFAULT_CLUSTER = "main"
 BACKEND_NEEDS_COMMAND = "backend-needs-command"
-PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
 EDIT_KEYS = ("rule", "before", "after", "lines")
+PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
 
 
 def collect(
@@ -32,7 +33,8 @@ def collect(
 
     The result has ``instances`` (see ``upgrade_plan``), ``findings``, ``asked`` (for each cluster the host of one
     running Auth Service), ``silent`` (the clusters without one), ``names`` (for each host all names under which its
-    cluster may list it) and ``hooks`` (the user's task files by the point at which they run).
+    cluster may list it), ``hooks`` (the user's task files by the point at which they run), ``drains`` (the proxies that
+    leave a load balancer) and ``groups`` (of each auth group that something else manages, one host).
     """
     allowed = set(asked_limit)
     pairs = [(host, hostvars[host]) for host in hosts]
@@ -61,6 +63,7 @@ def collect(
         "asked": sorted(asked.values()),
         "silent": sorted({instance["cluster"] for instance in instances} - set(asked)),
         "names": names,
+        **_surrounded(instances, dict(pairs)),
         "hooks": hooks.named([hostvars.get("localhost") or {}, *(variables for _host, variables in pairs)]),
     }
 
@@ -85,12 +88,12 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     if seen is None:
         return {"host": host, "cluster": cluster, "services": ["agent"], "version": None, "state": "unreachable"}
     kept = {key: seen[key] for key in PLANNER_KEYS if seen.get(key) not in (None, [])}
-    # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
-    kept["services"] = kept.get("services") or ["agent"]
-    return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
     if seen.get("config_edits"):
         # The bytes are the host's business.
         kept["config_edits"] = [{key: edit[key] for key in EDIT_KEYS} for edit in seen["config_edits"]]
+    # A host whose configuration could not be read has its own blocker; it must not be lost to the plan besides.
+    kept["services"] = kept.get("services") or ["agent"]
+    return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
 
 
 def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -219,6 +222,38 @@ def _left_out(host: str, cluster: str) -> dict[str, Any]:
     message = f"{host} was left out by --limit, so what runs there is not known."
     hint = "Run without --limit: the order can only be kept over all hosts."
     return _blocker("limited", cluster, host, message, hint)
+
+
+def _surrounded(instances: Iterable[Instance], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    drains: list[str] = []
+    groups: dict[str, str] = {}
+    for instance in instances:
+        host, own = instance["host"], variables[instance["host"]]
+        if instance["state"] == "unreachable":
+            continue
+        if "auth" in instance["services"]:
+            if own.get("teleport_auth_group", "service") != "service":
+                groups.setdefault(instance["cluster"], host)
+        elif "proxy" in instance["services"] and own.get("teleport_proxy_drain", "none") != "none":
+            drains.append(host)
+    return {"drains": drains, "groups": sorted(groups.values())}
+
+
+def surrounding_problems(
+    inventory: Mapping[str, Any], hostvars: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a blocker for each load balancer, and each manager of an auth group, that was asked and is of no use."""
+    clusters = {instance["host"]: instance["cluster"] for instance in inventory["instances"]}
+    found = []
+    for code, variable, hosts in (
+        ("drain-unusable", "drain_problem", inventory["drains"]),
+        ("auth-group-unusable", "auth_group_problem", inventory["groups"]),
+    ):
+        for host in hosts:
+            told = hostvars[host].get(variable)
+            if told:
+                found.append(_blocker(code, clusters[host], host, str(told), CODES[code].hint))
+    return found
 
 
 def _blocker(code: str, cluster: str, host: str, message: str, hint: str) -> dict[str, Any]:
