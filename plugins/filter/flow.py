@@ -20,6 +20,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     hooks,
     observed,
     page,
+    phases,
     releases,
     report,
     rollback_report,
@@ -63,6 +64,7 @@ def _verify_findings(
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "all_gate_hosts": stage_view.all_gate_hosts,
+    "approvable_hop": phases.approvable,
     "auth_expectations": expectations.after_primary,
     "auth_failures": auth_group.failures,
     "auth_part": auth_group.auth_part,
@@ -85,6 +87,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "merge_views": observed.merge_views,
     "observed_auth_hosts": halt.observed_auth_hosts,
     "opening_hosts": halt.opening_hosts,
+    "phase_part": phases.part,
+    "phase_refusal": phases.refusal,
+    "phase_slice_refusal": phases.slice_refusal,
+    "phase_target": phases.target,
     "plan_page": page.plan_page,
     "planned_view": expectations.view_of,
     "report_page": page.report_page,

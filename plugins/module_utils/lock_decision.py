@@ -10,7 +10,7 @@ controller with another time nor a clock that is set can make a live lock look d
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 #: Raised when a record means something else than before; a record of another format is never guessed at.
 FORMAT = 1
@@ -39,7 +39,10 @@ class Moment(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The lock as it lies on an auth host. ``released`` is None while it is held; ``since`` is in epoch seconds."""
+    """The lock as it lies on an auth host. ``released`` is None while it is held; ``since`` is in epoch seconds.
+
+    Runs that name the same ``share`` hold it side by side: ``sharers`` are the ids of all of them, ``run_id`` is one.
+    """
 
     run_id: str
     cluster: str
@@ -50,6 +53,8 @@ class Record(NamedTuple):
     ttl: float
     renewed: Moment
     released: Optional[Moment] = None
+    share: str = ""
+    sharers: Tuple[str, ...] = ()
 
 
 class Claim(NamedTuple):
@@ -59,6 +64,7 @@ class Claim(NamedTuple):
     :param override: run id of a live lock that the operator orders to take over.
     :param dead: run id whose process is known to have ended.
     :param renew_only: prolong what is held, and take nothing that is not.
+    :param share: name that several runs give which may hold the lock together, such as the slices of one job.
     """
 
     run_id: str
@@ -71,6 +77,7 @@ class Claim(NamedTuple):
     override: str = ""
     dead: str = ""
     renew_only: bool = False
+    share: str = ""
 
 
 class Decision(NamedTuple):
@@ -90,6 +97,15 @@ def is_held(record: Optional[Record]) -> bool:
     return record is not None and record.released is None
 
 
+def is_held_by(record: Optional[Record], run_id: str) -> bool:
+    """Whether this run holds the lock, alone or with others."""
+    return record is not None and record.released is None and run_id in (record.run_id, *record.sharers)
+
+
+def _is_shared(record: Record, claim: Claim) -> bool:
+    return bool(claim.share) and record.share == claim.share
+
+
 def decide(record: Optional[Record], claim: Claim, now: Moment) -> Decision:
     """Judge a claim on the lock.
 
@@ -100,7 +116,7 @@ def decide(record: Optional[Record], claim: Claim, now: Moment) -> Decision:
         return _decide_on_held(record, claim, now)
     if claim.renew_only:
         return Decision(REFUSE, LOST)
-    if record is None or record.released is None or record.run_id == claim.run_id:
+    if record is None or record.released is None or record.run_id == claim.run_id or _is_shared(record, claim):
         return Decision(TAKE)
     if age(record.released, now) < claim.running_for:
         return Decision(REFUSE, OVERTAKEN)
@@ -108,14 +124,15 @@ def decide(record: Optional[Record], claim: Claim, now: Moment) -> Decision:
 
 
 def _decide_on_held(record: Record, claim: Claim, now: Moment) -> Decision:
-    if record.run_id == claim.run_id:
+    if is_held_by(record, claim.run_id):
         return Decision(RENEW)
     if claim.renew_only:
         return Decision(REFUSE, LOST)
-    if record.run_id == claim.override:
-        return Decision(TAKE_OVER, OVERRIDE)
-    if record.run_id == claim.dead:
-        return Decision(TAKE_OVER, DEAD)
+    if _is_shared(record, claim):
+        return Decision(TAKE)
+    for named, reason in ((claim.override, OVERRIDE), (claim.dead, DEAD)):
+        if record.run_id == named:
+            return Decision(TAKE_OVER, reason)
     if age(record.renewed, now) > record.ttl:
         return Decision(TAKE_OVER, STALE)
     return Decision(REFUSE, HELD)
@@ -123,23 +140,43 @@ def _decide_on_held(record: Record, claim: Claim, now: Moment) -> Decision:
 
 def granted(record: Optional[Record], claim: Claim, now: Moment) -> Record:
     """Return the record of a claim that was granted; a renewed one keeps its beginning."""
-    own = record is not None and record.released is None and record.run_id == claim.run_id
-    since = record.since if own and record is not None else now.wall
     if claim.renew_only and record is not None:
         return record._replace(renewed=now)
+    if record is not None and record.released is None and _is_shared(record, claim):
+        # The end of one process says nothing of the others any more.
+        owner = {**record.owner, "process": {}}
+        return record._replace(owner=owner, renewed=now, sharers=tuple(sorted({*record.sharers, claim.run_id})))
+    own = record is not None and record.released is None and record.run_id == claim.run_id
+    since = record.since if own and record is not None else now.wall
+    sharers = (claim.run_id,) if claim.share else ()
     return Record(
-        claim.run_id, claim.cluster, dict(claim.owner), claim.playbook, claim.target, since, claim.ttl, now, None
+        claim.run_id,
+        claim.cluster,
+        dict(claim.owner),
+        claim.playbook,
+        claim.target,
+        since,
+        claim.ttl,
+        now,
+        share=claim.share,
+        sharers=sharers,
     )
 
 
-def released(record: Record, now: Moment) -> Record:
-    """Return the record of a lock that was let go; it stays, so that runs which began before are noticed."""
-    return record._replace(released=now)
+def released(record: Record, run_id: str, now: Moment) -> Record:
+    """Return the record of a lock that a run let go; those it shares it with go on holding it.
+
+    The record stays, so that runs which began before are noticed.
+    """
+    others = tuple(sharer for sharer in record.sharers if sharer != run_id)
+    if run_id not in record.sharers or not others:
+        return record._replace(released=now)
+    return record._replace(run_id=others[0], sharers=others)
 
 
 def may_release(record: Optional[Record], run_id: str, override: str) -> bool:
     """Whether a lock is the caller's to let go: its own, or the one it names."""
-    return record is not None and record.released is None and record.run_id in (run_id, override)
+    return is_held_by(record, run_id) or is_held_by(record, override)
 
 
 def parse(value: Any) -> Record:
@@ -161,6 +198,8 @@ def parse(value: Any) -> Record:
             float(value["ttl"]),
             _moment(value["renewed"]),
             None if ended is None else _moment(ended),
+            str(value.get("share", "")),
+            tuple(str(run_id) for run_id in value.get("sharers", ())),
         )
     except (LookupError, TypeError, AttributeError, OverflowError) as problem:
         raise ValueError(f"{type(problem).__name__}: {problem}") from problem

@@ -99,7 +99,7 @@ class LockStore:
             record = self.read()
             if record is None or not rules.may_release(record, run_id, override):
                 return False
-            self._write(rules.released(record, self._now()))
+            self._write(rules.released(record, run_id if rules.is_held_by(record, run_id) else override, self._now()))
             return True
 
     def now(self) -> rules.Moment:

@@ -89,6 +89,12 @@ options:
     description: Id of a run whose process is known to have ended. The action plugin sets this.
     type: str
     default: ''
+  share:
+    description:
+      - Name that several runs give which may hold the lock together, such as the slices of one job of AWX. It is let go
+        when the last of them lets it go.
+    type: str
+    default: ''
 author:
   - Lockstep maintainers (@lockstep)
 """
@@ -162,6 +168,7 @@ ARGUMENTS: Dict[str, Any] = {
     "owner": {"type": "dict", "default": {}},
     "running_for": {"type": "float", "default": 0},
     "dead": {"type": "str", "default": ""},
+    "share": {"type": "str", "default": ""},
 }
 
 
@@ -193,6 +200,7 @@ def _claim(parameters: Dict[str, Any]) -> rules.Claim:
         override=parameters["override"],
         dead=parameters["dead"],
         renew_only=parameters["state"] == "renewed",
+        share=parameters["share"],
     )
 
 
@@ -215,7 +223,7 @@ def _told(store: LockStore, run_id: str) -> Dict[str, Any]:
     return {
         "changed": False,
         "run_id": run_id,
-        "held": record is not None and held and record.run_id == run_id,
+        "held": rules.is_held_by(record, run_id),
         "holder": None if record is None else rules.dump(record),
         "holder_text": rules.describe(record, store.now()) if record is not None and held else "",
     }

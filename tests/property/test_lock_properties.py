@@ -48,7 +48,7 @@ class World:
     def release(self, run: str) -> None:
         self.renewed.pop(run, None)
         if self.record is not None and rules.may_release(self.record, run, ""):
-            self.record = rules.released(self.record, self.now())
+            self.record = rules.released(self.record, run, self.now())
 
 
 @given(st.lists(EVENTS, max_size=60))

@@ -125,3 +125,38 @@ def test_only_the_holder_or_who_names_it_lets_go() -> None:
     assert not rules.may_release(record(), "2-bb", "")
     assert not rules.may_release(record(released=NOW), "1-aa", "")
     assert not rules.may_release(None, "1-aa", "")
+
+
+SLICES = "AWX workflow job 7"
+
+
+def shared(*run_ids: str, **changes: object) -> Record:
+    return record(run_ids[0], share=SLICES, sharers=run_ids, **changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "expected"),
+    [
+        (shared("1-aa"), claim(share=SLICES), (rules.TAKE, "")),
+        (shared("1-aa"), claim(share="AWX workflow job 8"), (rules.REFUSE, rules.HELD)),
+        (shared("1-aa"), claim(), (rules.REFUSE, rules.HELD)),
+        (record(), claim(share=SLICES), (rules.REFUSE, rules.HELD)),
+        (shared("1-aa"), claim(share=SLICES, renew_only=True), (rules.REFUSE, rules.LOST)),
+        (shared("1-aa", "2-bb"), claim(share=SLICES, renew_only=True), (rules.RENEW, "")),
+        # A slice that starts late observed while another one worked, and may go on all the same.
+        (shared("1-aa", released=NOW), claim(share=SLICES, running_for=1e4), (rules.TAKE, "")),
+        (shared("1-aa", released=NOW), claim(running_for=1e4), (rules.REFUSE, rules.OVERTAKEN)),
+    ],
+)
+def test_slices_of_one_job_hold_a_lock_together(found: Record, asked: Claim, expected: tuple[str, str]) -> None:
+    assert rules.decide(found, asked, NOW) == Decision(*expected)
+
+
+def test_a_shared_lock_is_free_when_the_last_has_let_it_go() -> None:
+    both = rules.granted(shared("1-aa", owner={**OWNER, "process": {"pid": 1}}), claim(share=SLICES), NOW)
+    assert (both.sharers, both.owner["process"]) == (("1-aa", "2-bb"), {})
+    one = rules.released(both, "1-aa", NOW)
+    assert (one.run_id, one.sharers, one.released) == ("2-bb", ("2-bb",), None)
+    assert not rules.is_held_by(one, "1-aa")
+    assert rules.released(one, "2-bb", NOW).released == NOW
+    assert rules.parse(rules.dump(both)) == both
