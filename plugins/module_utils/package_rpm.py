@@ -19,7 +19,9 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.package_tool imp
 _CACHES = ("/var/cache/dnf/*/packages", "/var/cache/libdnf5/*/packages", "/var/cache/yum/*/*/*/packages")
 _LOCKS = ("/etc/dnf/plugins/versionlock.list", "/etc/yum/pluginconf.d/versionlock.list")
 _LOCKED_RE = re.compile(r"^(?!\s*[#!])\s*(?:[0-9]+:)?(?P<name>[a-z][a-z-]*?)-(?:[0-9]+:)?[0-9*]", re.MULTILINE)
-_QUERY = "%{name} %{version}-%{release} %{packagesize}\n"
+#: What dnf is asked, and what yum's repoquery is asked.
+_QUERY = "%{name} %{version}-%{release} %{downloadsize}\n"
+_YUM_QUERY = "%{name} %{version}-%{release} %{packagesize}"
 #: What rpm says of a package whose signature it could check; older ones name the digests one by one.
 _SIGNED_RE = re.compile(r":.*\b(?:signatures|pgp|gpg)\b.*\bOK\s*$", re.MULTILINE)
 
@@ -107,8 +109,10 @@ class RpmRepository(Repository):
 
     def offers(self, name: str) -> Tuple[Offer, ...]:
         """See `Repository`."""
-        query = ["--quiet", "--show-duplicates", "--queryformat", _QUERY, name]
-        done = self._run(["repoquery", *query], ["repoquery", *query])
+        done = self._run(
+            ["repoquery", "--quiet", "--show-duplicates", "--queryformat", _QUERY, name],
+            ["repoquery", "--show-duplicates", "--queryformat", _YUM_QUERY, name],
+        )
         self._tool.demand(done, f"asking {self._source.channel} of {self._source.path} for {name}")
         rows = [line.split() for line in done.output.splitlines()]
         found = [Offer(row[0], row[1], int(row[2])) for row in rows if row[:1] == [name] and row[-1].isdigit()]
@@ -141,7 +145,7 @@ class RpmRepository(Repository):
             f"--setopt=cachedir={self._scratch}/cache",
             "--setopt=timeout=30",
             "--disableexcludes=all",
-            "--disableplugin=versionlock",
+            "--disableplugin=versionlock,local",
         ]
         done = self._tool.host.run(["dnf", *own, "--assumeyes", *dnf], seconds=seconds)
         if done.status != NOT_FOUND:

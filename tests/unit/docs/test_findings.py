@@ -38,6 +38,7 @@ def test_what_the_page_says_of_hosts_holds() -> None:
     assert others == {
         "boto-missing": "warning",
         "restarting": "warning",
+        "package-held": "info",
         "recordings-not-saved": "info",
         "restart-pending": "info",
     }
