@@ -13,6 +13,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, instance
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.keep_alive import keep_alive
 
 _MODULE = "lockstep.teleport.instance_info"
 
@@ -25,6 +26,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``instance``, or the module's failure."""
+        keep_alive(self._connection)
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = dict(self._task.args)

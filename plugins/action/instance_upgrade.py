@@ -22,6 +22,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.keep_alive import keep_alive
 
 _MODULE = "lockstep.teleport.instance_upgrade"
 _URL_RE = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -47,6 +48,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
+        keep_alive(self._connection)
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = {**self._task.args, "run_id": uuid.uuid4().hex}

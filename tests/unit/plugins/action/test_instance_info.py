@@ -53,7 +53,7 @@ class Action(ActionModule):
         parts: Any = self
         parts._task = SimpleNamespace(args={"service": "tp"}, no_log=False)
         parts._play_context = SimpleNamespace(no_log=False)
-        parts._connection = SimpleNamespace(_play_context=SimpleNamespace(no_log=False))
+        parts._connection = SimpleNamespace(transport="local", _play_context=SimpleNamespace(no_log=False))
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
 

@@ -34,7 +34,7 @@ class Action(ActionModule):
         parts._task = SimpleNamespace(args=args, check_mode=check_mode)
         self.resets = 0
         parts._connection = SimpleNamespace(
-            reset=self.reset, _shell=SimpleNamespace(join_path=lambda *parts: "/".join(parts))
+            transport="local", reset=self.reset, _shell=SimpleNamespace(join_path=lambda *parts: "/".join(parts))
         )
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
