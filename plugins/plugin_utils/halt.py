@@ -129,7 +129,10 @@ def concerned_hosts(localhost: Mapping[str, Any], failed: Collection[str] = ()) 
     if not plan or (not failed and record.get("kind") != STOPPED):
         return []
     stage = int(record.get("stage", -1))
-    named = [*(record.get("hosts") or []), *failed, *(auth_hosts(plan, stage) if stage_at(plan, stage) else [])]
+    # In a stage that upgrades no Auth Service, the one that its gate asks.
+    instances = (localhost.get("plan_inventory") or {}).get("instances") or []
+    servers = auth_hosts(plan, stage) or gate_hosts(plan, stage, instances)
+    named = [*(record.get("hosts") or []), *failed, *servers]
     return list(dict.fromkeys(named))[:MOST_CONCERNED]
 
 

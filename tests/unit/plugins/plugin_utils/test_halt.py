@@ -137,5 +137,8 @@ def test_hosts_that_failed_and_the_auth_hosts_of_the_stage_are_looked_at() -> No
     assert halt.concerned_hosts(localhost()) == []
     assert halt.concerned_hosts(localhost(), ["n1"]) == ["n1"]
     assert halt.concerned_hosts({}, ["n1"]) == []
+    agents_only = {"hop": 0, "kind": "laggards", "to": "15.5.4", "steps": [step("n1", "agent", "15.5.4")]}
+    laggards = localhost(plan_outcome={"plan": {"stages": [agents_only]}}, halt_record={**stop, "hosts": []})
+    assert halt.concerned_hosts(laggards) == ["a2"], "evidence of a stop without auth and without hosts of its own"
     many = [f"n{number}" for number in range(900)]
     assert len(halt.concerned_hosts(localhost(halt_record=stop), many)) == halt.MOST_CONCERNED
