@@ -62,7 +62,7 @@ def replace(place: Place, old: str, new: str) -> None:
         return
     if found != old:
         raise _changed(place, f"{found!r} stands where {old!r} stood")
-    _write_like(os.path.realpath(place.path), content[:begin] + new.encode() + content[end:])
+    write_like(os.path.realpath(place.path), content[:begin] + new.encode() + content[end:])
 
 
 def diff(path: str, old: str, new: str, key: str) -> Dict[str, str]:
@@ -95,7 +95,11 @@ def _changed(place: Place, what: str) -> BackupError:
     return BackupError(f"{place.path}: was changed since it was observed, {what}. Run again, so that it is read anew.")
 
 
-def _write_like(path: str, content: bytes) -> None:
+def write_like(path: str, content: bytes) -> None:
+    """Put *content* in the place of *path* in one atomic step, with its owner, mode and attributes.
+
+    Raises :class:`BackupError`.
+    """
     folder = os.path.dirname(path)
     descriptor, temporary = tempfile.mkstemp(prefix=".lockstep-", dir=folder)
     try:

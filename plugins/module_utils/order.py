@@ -45,6 +45,7 @@ class Order:
     :param backup: ``directory``, and optionally ``cluster`` and ``keep``; None for no backup.
     :param stop_on_failure: leave the instance stopped when the new version does not run.
     :param allow_downgrade: the wanted version may be older than what is there.
+    :param config_edit: ``before``, ``after`` and ``lines`` of the plan's change of the configuration, or None.
     :param detached: the session that asks ends with the instance, even if that does not show.
     """
 
@@ -60,6 +61,7 @@ class Order:
     stop_on_failure: bool = False
     allow_downgrade: bool = False
     detached: bool = False
+    config_edit: Optional[Mapping[str, Any]] = None
 
     @property
     def client(self) -> bool:
@@ -136,6 +138,7 @@ def from_parameters(parameters: Mapping[str, Any]) -> Order:
         stop_on_failure=parameters["on_failure"] == "stop",
         allow_downgrade=bool(parameters.get("allow_downgrade")),
         detached=parameters["detached"],
+        config_edit=_config_edit(parameters.get("config_edit")),
         **_numbers(parameters),
     )
 
@@ -199,6 +202,16 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
         file_size=parameters["artifact_size"],
         checksum=checksum,
     )
+
+
+def _config_edit(planned: Any) -> Optional[Mapping[str, Any]]:
+    if not planned:
+        return None
+    if not all(_SHA256_RE.fullmatch(str(planned.get(key))) for key in ("before", "after")):
+        raise HostError(
+            "config_edit is not what stands in a plan (config_edits of a stage); before or after is missing."
+        )
+    return dict(planned)
 
 
 def _numbers(parameters: Mapping[str, Any]) -> Dict[str, Any]:

@@ -13,7 +13,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import hold, installation, journal, liveness
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    config_edit,
+    hold,
+    installation,
+    journal,
+    liveness,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.way import Way
@@ -45,6 +51,8 @@ class Means:
     :param check_installed: makes sure that ``bin_dir`` leads to this version; raises `HostError`.
     :param back_up: takes a verified backup of the stopped instance, of this version; None when none is wanted.
     :param restore: puts the backup in a folder back, for this version.
+    :param edit_config: changes the configuration for the version to come; None when it stays as it is.
+    :param revert_config: puts back what the journal says was changed, and says whether it had to be.
     """
 
     layout: installation.Layout
@@ -57,6 +65,8 @@ class Means:
     stop_timeout: float
     back_up: Optional[Callable[[str], Saved]] = None
     restore: Optional[Callable[[str, str], None]] = None
+    edit_config: Optional[Callable[[Place, Place], None]] = None
+    revert_config: Callable[[Mapping[str, str]], bool] = field(default=lambda _document: False)
 
 
 @dataclass
@@ -91,6 +101,7 @@ class Entry:
     :param was_running: whether going back has to end with a running instance.
     :param restart: whether a process is replaced at all.
     :param backup: folder of the backup that was taken before the switch.
+    :param config: what of the configuration is changed, see `config_edit.Replacement.document`.
     :param remembered: what the way of installing puts back besides the programs, see `Way.remember`.
     """
 
@@ -102,6 +113,7 @@ class Entry:
     phase: str = ""
     backup: Optional[str] = None
     remembered: Optional[Dict[str, Any]] = None
+    config: Optional[Dict[str, str]] = None
 
     def document(self) -> Dict[str, Any]:
         """As it is written."""
@@ -132,6 +144,8 @@ def _check_entry(entry: Entry) -> None:
         raise HostError(f"the journal of an unfinished upgrade is not understood: phase {entry.phase!r}, {types}")
     if entry.remembered is not None and not isinstance(entry.remembered, dict):
         raise HostError("the journal of an unfinished upgrade is not understood: what it remembers is no mapping")
+    if entry.config is not None and not config_edit.is_document(entry.config):
+        raise HostError("the journal of an unfinished upgrade is not understood: it names no change of a configuration")
     if entry.backup is not None and not isinstance(entry.backup, str):
         raise HostError(f"the journal of an unfinished upgrade is not understood: backup {entry.backup!r}")
 
@@ -214,6 +228,9 @@ class Transaction:
         # On disk before anything new can start: from here on going back may need the backup.
         self._write_ahead()
         self._advance(journal.SWITCHED)
+        if self._means.edit_config:
+            self._means.edit_config(self._entry.back, self._entry.to)
+            self._record.note("config_changed")
         self._means.way.lead_to(self._entry.to.folder, self._entry.remembered, False)
         self._record.note("switched")
 
@@ -284,10 +301,13 @@ class Transaction:
         self._turn_back()
         if self._entry.restart:
             liveness.stop(self._host, self._means.unit, self._means.stop_timeout)
-            if may_have_written and self._entry.backup and self._means.restore:
-                self._means.restore(self._entry.backup, self._entry.back.version)
-                self._restored = True
-                self._record.note("restored")
+        # Before the backend: a restore may have to write into the configuration that it was saved with.
+        if self._entry.config and self._means.revert_config(self._entry.config):
+            self._record.note("config_put_back")
+        if self._entry.restart and may_have_written and self._entry.backup and self._means.restore:
+            self._means.restore(self._entry.backup, self._entry.back.version)
+            self._restored = True
+            self._record.note("restored")
         self._means.way.lead_to(self._entry.back.folder, self._entry.remembered, True)
         self._record.note("switched_back")
         self._bring_back_up()

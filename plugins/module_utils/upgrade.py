@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
     adoption,
     artifact,
     backup,
+    config_edit,
     durable,
     evidence,
     hold,
@@ -55,6 +57,8 @@ class Upgrade:
         self._layout = order.layout
         self._opener = opener
         self._resources: Dict[str, bytes] = {}
+        self._edits = config_edit.ConfigEdits(order.layout.versions_dir)
+        self._replacement: Optional[config_edit.Replacement] = None
         self._way: Way = ways.choose(host, order, None, None, opener)
         self.record = Record(host.wall)
         self._began = host.wall()
@@ -69,6 +73,7 @@ class Upgrade:
         decision = self._decide(found)
         if not decision.nothing and self._has_to_be_brought(decision):
             self._check_room(found, decision)
+        self._replacement = None if decision.nothing else self._config_to_be(found)
         return self._result(found, decision, found.version if decision.nothing else self._order.release.version)
 
     def needs_artifact(self) -> bool:
@@ -228,6 +233,7 @@ class Upgrade:
         if decision.nothing:
             return
         wanted = self._order.release
+        self._replacement = self._config_to_be(found)
         # The release first: one that is refused leaves the installation as it was found.
         if decision.adopt != wanted.folder and self._way.stage():
             self.record.note("staged")
@@ -235,10 +241,20 @@ class Upgrade:
             self._way.adopt(decision.adopt, str(found.version), found.edition, self._running_program(found))
             self.record.note("adopted")
         if decision.restart and not self._order.client:
-            release.try_configuration(self._host, self._layout, wanted, str(self._order.config["path"]))
+            with self._edits.written(self._replacement, str(self._order.config["path"])) as path:
+                release.try_configuration(self._host, self._layout, wanted, path)
             shield.leave(self._host, self._order.unit, self._order.detached)
             self._resources = self._read_resources(found)
         self.record.note("prepared")
+
+    def _config_to_be(self, found: Found) -> Optional[config_edit.Replacement]:
+        """What becomes of the configuration: as planned on the way up, as it was before on the way back."""
+        path, version = str(self._order.config.get("path") or ""), self._order.release.version
+        if self._order.config_edit:
+            return config_edit.from_plan(path, self._order.instance.get("config_edits") or [], self._order.config_edit)
+        if self._order.allow_downgrade and path and Version.parse(str(found.version)) > Version.parse(version):
+            return self._edits.for_downgrade(path, version)
+        return None
 
     def _read_resources(self, found: Found) -> Dict[str, bytes]:
         """Ask, while Auth serves, for what belongs into the backup beside the backend. A refusal stops nothing."""
@@ -286,6 +302,7 @@ class Upgrade:
             remembered=unfinished.remembered if unfinished else self._way.remember(),
             phase=resumed.phase if resumed else "",
             backup=resumed.backup if resumed else None,
+            config=self._replacement.document() if self._replacement else unfinished.config if unfinished else None,
         )
 
     def _transaction(self, entry: Entry) -> Transaction:
@@ -304,6 +321,8 @@ class Upgrade:
             stop_timeout=order.stop_timeout,
             back_up=self._back_up if order.backup else None,
             restore=self._restore if order.backup else None,
+            edit_config=partial(self._edits.make, self._replacement) if self._replacement else None,
+            revert_config=self._edits.revert,
         )
 
     def _check_installed(self, version: str) -> None:
@@ -341,6 +360,7 @@ class Upgrade:
         layout = self._layout
         needed = [installation.current_folder(layout), installation.previous_folder(layout)]
         removed = release.prune(layout, self._order.keep, needed, durable.remove_folder)
+        self._edits.prune(installation.kept_versions(layout))
         keep = int((self._order.backup or {}).get("keep") or 0)
         if self.record.backup and keep:
             backup.prune_backups(self._order.backup_spec(self.record.backup.manifest["version"], self._host), keep)
@@ -370,6 +390,10 @@ class Upgrade:
             "rolled_back": False,
             **self.progress(),
         }
+        if self._replacement:
+            shown = "".join(f"{self._replacement.path}: {line}\n" for line in self._replacement.lines)
+            result["diff"]["after"] += shown
+            result["config_edit"] = {"path": self._replacement.path, "kept": self._replacement.kept}
         if saved:
             result["backup"] = {"path": saved.path, "manifest": saved.manifest}
         return result

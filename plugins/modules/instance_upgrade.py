@@ -111,6 +111,18 @@ options:
         M(lockstep.teleport.backend_restore) makes it so.
     type: bool
     default: false
+  config_edit:
+    description:
+      - How a plan changes the configuration in this step, as it stands in C(config_edits) of the stage. Empty for no
+        change.
+      - The bytes come from C(config_edits) of O(instance). The file has to be the one that was observed, and to become
+        the one that was planned. The new version tests it before anything is stopped; it is changed between stop and
+        start.
+      - Undone when the new version fails, and by a later O(allow_downgrade) to a version before the change. What was
+        there lies beside the file until then, or until the version it belongs to is pruned.
+    type: dict
+    default: {}
+    version_added: 0.1.0
   backup:
     description:
       - Take a verified backup of the backend between stop and switch, and restore it if the new version fails.
@@ -250,6 +262,10 @@ backup:
   description: The backup that was taken, with C(path) and C(manifest).
   returned: when one was taken
   type: dict
+config_edit:
+  description: The configuration that was changed, and where what was there is kept, with C(path) and C(kept).
+  returned: when it was changed
+  type: dict
 pruned:
   description: Names of the version folders that were removed.
   returned: success
@@ -287,6 +303,7 @@ ARGUMENTS: Dict[str, Any] = {
     "stop_timeout": {"type": "float", "default": 330},
     "on_failure": {"type": "str", "choices": ["restore", "stop"], "default": "restore"},
     "allow_downgrade": {"type": "bool", "default": False},
+    "config_edit": {"type": "dict", "default": {}},
     "backup": {
         "type": "dict",
         "options": {
