@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -140,4 +141,5 @@ def _start(argv: list[str], parsed: Parsed, identity: Identity) -> int:
         skip_version_check=parsed.given("skip-version-check"),
     )
     status = run(Process(config, identity, options, Log(identity.version)), argv)
+    atexit._run_exitfuncs()
     os._exit(status)  # service threads never end by themselves

@@ -8,6 +8,7 @@ Like the real one it holds a temporary replication slot for as long as it runs, 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import subprocess
@@ -40,6 +41,8 @@ class PostgresBackend(Backend):
         self.location = f"postgresql:{uri.hostname}:{uri.port or 5432}{uri.path}"
         self._lock = threading.RLock()
         self._psql = _connected(uri)
+        # The real one has no process of its own that could outlive it, and keep its unit from ending.
+        atexit.register(self.close)
         try:
             self._run("SET client_min_messages TO error")
             self._run(SCHEMA)
@@ -79,11 +82,12 @@ class PostgresBackend(Backend):
         )
 
     def close(self) -> None:
+        self._psql.kill()
+        self._psql.wait()
         with self._lock:
             for stream in (self._psql.stdin, self._psql.stdout):
                 with contextlib.suppress(OSError):
                     stream.close()  # type: ignore[union-attr]
-            self._psql.wait()
 
     def _run(self, statement: str) -> list[str]:
         """The rows of one statement; raises BackendError for one that fails, and when the server is gone."""
