@@ -72,6 +72,15 @@ def test_a_stop_is_reported_and_lets_the_locks_go(
     assert "teleport-evidence" in outcome.text.split("Stopped:")[-1]
 
 
+def test_a_stop_in_a_stage_without_auth_keeps_what_the_auth_server_said_too(tmp_path: Path) -> None:
+    hosts = {name: host(name, service, version=TARGET) for name, service in (("a1", "auth"), ("p1", "proxy"))}
+    hosts["n1"] = host("n1", script={"instance_upgrade": "fail"})
+    outcome = run(tmp_path, hosts)
+    assert outcome.status != 0
+    assert released(outcome) == ["a1"]
+    assert {"hosts/a1.json", "hosts/n1.json"} <= set(evidence(tmp_path))
+
+
 def test_a_cluster_that_is_locked_is_left_alone(tmp_path: Path) -> None:
     outcome = run(tmp_path, fleet(a2={"cluster_lock present": "fail"}))
     assert outcome.status != 0
