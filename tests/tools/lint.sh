@@ -19,5 +19,6 @@ step 'mypy' -- bash "$tools/mypy.sh"
 step 'antsibull-changelog' -- antsibull-changelog lint
 step 'antsibull-docs' -- antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs \
   --validate-collection-refs all --disallow-unknown-collection-refs .
+step 'galaxy-importer' --forbid '(?m)^(WARNING|ERROR)' -- bash "$tools/archive.sh"
 step 'ansible-lint' -- ansible-lint --offline --strict --profile production
 finish
