@@ -25,7 +25,10 @@ _MASK = "********"
 _SHORTEST_SECRET = 6
 _SECRET_NAME = re.compile(r"(?i)token|secret|pass(word|wd|phrase|$)|private_?key|credential|_key$|api_?key")
 #: Results of the tasks that change a host or judge it.
-_RESULTS = ("agent_upgrade", "proxy_upgrade", "client_upgrade", "auth_upgrade", "lock_renewal")
+_RESULTS = (
+    "agent_upgrade", "proxy_upgrade", "client_upgrade", "auth_upgrade", "rollback_upgrade", "rollback_restored",
+    "lock_renewal",
+)  # fmt: skip
 _FAILURES = ("auth_failure", "gate_failure")
 _KEPT = ("msg", "versions", "timeline", "outage", "rolled_back", "evidence", "backup")
 
@@ -55,7 +58,7 @@ def host_part(name: str, report: Mapping[str, Any], variables: Mapping[str, Any]
     results = {key: variables.get(key) or {} for key in _RESULTS}
     return {
         "host": name,
-        "versions": {"before": row.get("before"), "after": row.get("after")},
+        "versions": {"before": row.get("before", row.get("from")), "after": row.get("after")},
         "failures": [str(variables[key]) for key in _FAILURES if variables.get(key)],
         "results": {
             task: {key: result[key] for key in _KEPT if key in result}

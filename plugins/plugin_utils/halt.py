@@ -28,9 +28,12 @@ PAUSED = "paused"
 MOST_CONCERNED = 25  # hosts that a stop looks at more closely
 
 
-def followed_plan(localhost: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan that the plays are to follow: none before there is one, and none any more after a stop."""
-    outcome = localhost.get("plan_outcome")
+def followed_plan(localhost: Mapping[str, Any], name: str = "plan_outcome") -> dict[str, Any]:
+    """Return the plan that the plays are to follow: none before there is one, and none any more after a stop.
+
+    *name* is that of the variable with the planner's result.
+    """
+    outcome = localhost.get(name)
     if localhost.get("halt_record") or not isinstance(outcome, Mapping):
         return {}
     return dict(outcome.get("plan") or {})
@@ -121,10 +124,15 @@ def after_gate(
     return _stop(index, "gate", " ".join(told), hosts) if told else {}
 
 
-def concerned_hosts(localhost: Mapping[str, Any], failed: Collection[str] = ()) -> list[str]:
-    """Return the hosts to look at more closely after a stop: those that failed, and the auth hosts of its stage."""
+def concerned_hosts(
+    localhost: Mapping[str, Any], failed: Collection[str] = (), name: str = "plan_outcome"
+) -> list[str]:
+    """Return the hosts to look at more closely after a stop: those that failed, and the auth hosts of its stage.
+
+    *name* is that of the variable with the planner's result.
+    """
     record = localhost.get("halt_record") or {}
-    outcome = localhost.get("plan_outcome")
+    outcome = localhost.get(name)
     plan = outcome.get("plan") if isinstance(outcome, Mapping) else None
     if not plan or (not failed and record.get("kind") != STOPPED):
         return []
@@ -134,6 +142,12 @@ def concerned_hosts(localhost: Mapping[str, Any], failed: Collection[str] = ()) 
     servers = auth_hosts(plan, stage) or gate_hosts(plan, stage, instances)
     named = [*(record.get("hosts") or []), *failed, *servers]
     return list(dict.fromkeys(named))[:MOST_CONCERNED]
+
+
+def failure_text(result: Mapping[str, Any]) -> str:
+    """Say why a task failed; of one with a loop, why each item did, which its own message does not tell."""
+    items = [item for item in result.get("results") or [] if item.get("failed") or item.get("unreachable")]
+    return " ".join(str(one.get("msg") or "no reason was given") for one in items or [result])
 
 
 def _stop(index: int, phase: str, reason: str, hosts: list[str]) -> Record:

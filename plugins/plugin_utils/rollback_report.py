@@ -124,18 +124,26 @@ def expectations(plan: Plan, names: Mapping[str, list[str]], failed: Iterable[st
     }
 
 
-def build(plan: Plan, hostvars: HostVars, failed: Iterable[str], dry_run: bool) -> dict[str, Any]:
-    """Return the report as plain data: each host before and after, the restore, where the evidence lies."""
+def build(
+    plan: Plan, hostvars: HostVars, failed: Iterable[str], dry_run: bool, halted: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the report as plain data: each host before and after, the restore, where the evidence lies.
+
+    *halted* is the record of a stop. The ``outcome`` of a host that it came before is ``left``.
+    """
     lost = set(failed)
     steps = [step for stage in plan["stages"] for step in stage["steps"]]
-    done = "planned" if dry_run else "done"
     first = part(plan, "")["first"]
     restored = (hostvars[first].get("rollback_restored") or {}) if first else {}
     return {
         "dry_run": dry_run,
         "cluster": plan["cluster"],
         "version": plan["target_version"],
-        "hosts": [{**step, "outcome": "failed" if step["host"] in lost else done} for step in steps],
+        "reason": (halted or {}).get("reason"),
+        "hosts": [
+            {**step, "outcome": _outcome(hostvars[step["host"]], step["host"] in lost, dry_run, bool(halted))}
+            for step in steps
+        ],
         "restored": {
             "host": first,
             "backup": (plan["backup"] or {}).get("path"),
@@ -150,6 +158,14 @@ def build(plan: Plan, hostvars: HostVars, failed: Iterable[str], dry_run: bool) 
     }
 
 
+def _outcome(variables: Mapping[str, Any], is_lost: bool, dry_run: bool, is_halted: bool) -> str:
+    if is_lost:
+        return "failed"
+    if is_halted and "rollback_upgrade" not in variables:
+        return "left"
+    return "planned" if dry_run else "done"
+
+
 def render(report: Mapping[str, Any]) -> str:
     """Return a report as Markdown."""
     dry = report["dry_run"]
@@ -161,9 +177,10 @@ def render(report: Mapping[str, Any]) -> str:
         return "\n".join([*lines, "Everything was there already. Nothing was changed.", ""])
     lines += ["| host | phase | before | after | outcome |", "| --- | --- | --- | --- | --- |"]
     for row in report["hosts"]:
-        after = row["from"] if row["outcome"] == "failed" else row["to"]
+        after = row["from"] if row["outcome"] in ("failed", "left") else row["to"]
         lines.append(f"| {row['host']} | {row['phase']} | {row['from']} | {after} | {row['outcome']} |")
-    return "\n".join([*lines, "", *_restored(report), *_failed(report)]).rstrip() + "\n"
+    ended = [f"Stopped: {report['reason']}", ""] if report["reason"] else _restored(report)
+    return "\n".join([*lines, "", *ended, *_failed(report)]).rstrip() + "\n"
 
 
 def _restored(report: Mapping[str, Any]) -> list[str]:

@@ -107,6 +107,33 @@ def test_hosts_that_cannot_go_back_refuse_together_before_anything(tmp_path: Pat
     assert changes(outcome) == []
 
 
+def test_agents_that_fail_stop_the_run_before_auth_with_a_report_and_evidence(tmp_path: Path) -> None:
+    hosts = fleet(n1={"instance_upgrade done": "fail"})
+    outcome = run(tmp_path, hosts, teleport_batches=[1], teleport_evidence_dir="kept")
+    assert outcome.status != 0
+    assert changes(outcome) == [("instance_upgrade", "t1"), ("instance_upgrade", "n1")]
+    assert "Auth has not been touched" in " ".join(outcome.text.split())
+    assert outcome.report is not None
+    assert {row["host"]: row["outcome"] for row in outcome.report["hosts"]} == {
+        "t1": "done", "n1": "failed", "n2": "left", "p1": "left", "a1": "left", "a2": "left"
+    }  # fmt: skip
+    assert "n1 could not be taken back" in outcome.report["reason"]
+    [folder] = (tmp_path / "kept").iterdir()
+    kept = json.loads((folder / "hosts" / "n1.json").read_text())
+    assert (kept["versions"]["before"], kept["results"]["rollback_upgrade"]["msg"]) == (NEW, "fail")
+    assert [call["state"] for call in outcome.calls if call["name"] == "cluster_lock"][-1] == "absent"
+
+
+def test_a_run_within_the_budget_goes_on_and_names_who_is_left(tmp_path: Path) -> None:
+    hosts = fleet(n1={"instance_upgrade done": "fail"})
+    outcome = run(tmp_path, hosts, teleport_max_failed_agents=1)
+    assert outcome.status != 0
+    assert changes(outcome)[-1] == ("cluster_gate", "a1")
+    assert "Not taken back: n1" in " ".join(outcome.text.split())
+    assert outcome.report is not None
+    assert outcome.report["reason"] is None
+
+
 def test_a_dry_run_prints_every_step_and_changes_nothing(tmp_path: Path) -> None:
     outcome = run(tmp_path, fleet(), "--check")
     assert outcome.status == 0, outcome.text

@@ -56,6 +56,7 @@ def test_the_plan_is_followed_until_the_run_is_to_stop() -> None:
     assert halt.followed_plan(localhost()) == PLAN
     assert halt.followed_plan(localhost(halt_record={"kind": "paused"})) == {}
     assert halt.followed_plan({}) == {}
+    assert halt.followed_plan({"rollback_outcome": {"plan": PLAN}}, "rollback_outcome") == PLAN
 
 
 def test_all_auth_hosts_are_locked_that_were_seen_and_none_for_a_plan_without_stages() -> None:
