@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures
 from ansible_collections.lockstep.teleport.tests.flow.flow import Outcome, host, play
 
 HOP, TARGET = "16.5.18", "17.7.20"
@@ -123,3 +124,22 @@ def test_a_leaf_takes_the_hop_of_its_root_and_its_auth_server_is_asked_once_it_r
     assert own[second - 1] == ("cluster_info", "")
     assert outcome.upgraded(TARGET) == [], "the next hop is refused: n3 is unfinished"
     assert "would be left more than one line behind: n3." in " ".join(outcome.text.split())
+
+
+def test_a_change_of_a_configuration_goes_to_its_host_with_the_hop_that_needs_it(tmp_path: Path) -> None:
+    hosts = fleet()
+    text = "teleport: {nodename: n2}\nauth_service: {assist: {}, enabled: yes}\n"
+    edits = config_cures.chain(text, ["assist-removed"], "15.5.4", ["all"])
+    hosts["a1"]["seen"].update(concerns=[{"rule": "assist-removed", "found": "auth_service"}], config_edits=edits)
+    outcome = run(tmp_path, hosts)
+    assert outcome.status == 0, outcome.text
+    given = {
+        (call["host"], call["version"]): call["config_edit"]
+        for call in outcome.calls
+        if call["name"] == "instance_upgrade"
+    }
+    (told,) = (edit for edit in given.values() if edit)
+    assert given["a1", HOP] == told
+    assert told["rules"] == ["assist-removed"]
+    assert told["after"] == edits[0]["after"]
+    assert given["n2", HOP] == {}
