@@ -69,6 +69,14 @@ _INPUT = {
         "A task file that teleport_hooks names is not there, or is to run at a point that does not exist.",
         "Correct the name; relative paths start where the run is started.",
     ),
+    "drain-unusable": _blocker(
+        "A proxy could not be taken out of its load balancer the way teleport_proxy_drain says.",
+        "Correct what is named there; docs/around.md says what each way needs.",
+    ),
+    "auth-group-unusable": _blocker(
+        "What teleport_auth_group says manages the auth servers does not answer as it has to.",
+        "Correct what is named there, or wait until it is done; docs/around.md says what each way needs.",
+    ),
     "pin-unused": _info(
         "A version is pinned for a line that the plan does not go through.",
         "Remove the pin if it was meant for this upgrade.",

@@ -25,6 +25,7 @@ STAND_INS = (
     "cluster_gate",
     "cluster_lock",
     "instance_evidence",
+    "instance_mark",
 )
 
 

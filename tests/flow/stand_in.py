@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class ActionModule(ActionBase):
         fate = script.get(f"{name} {version or call['state']}") or script.get(name)
         if fate == "pause":
             Path(str(variables["teleport_pause_file"])).touch()
+        if isinstance(fate, list):
+            subprocess.run(fate, check=True)
         if fate == "lose":
             raise AnsibleConnectionFailure("the connection is gone")
         result: dict[str, Any] = super().run(tmp, task_vars)

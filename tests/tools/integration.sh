@@ -11,8 +11,9 @@ suite begin "$part"
 pytest_step backends dev tests/backends --numprocesses 2 --dist loadfile
 # More at once than there are processors: they mostly wait for processes to become ready.
 pytest_step double dev tests/double/tests --numprocesses 4
+# Whole playbooks behind a real load balancer, whose clients never pause.
+pytest_step drain dev tests/drain --numprocesses 2
 pytest_step security dev tests/security
-pytest_step packages dev tests/packages
 pytest_step packages dev tests/packages
 pytest_step sick dev tests/sick
 pytest_step pages docs tests/pages
