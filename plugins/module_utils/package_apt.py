@@ -140,8 +140,8 @@ class AptRepository(Repository):
         self._refresh()
         done = self._run("apt-cache", ["show", "--all-versions", name])
         records = (dict(_RECORD_RE.findall(record)) for record in done.output.split("\n\n"))
-        known = [record for record in records if record.get("Package") == name and "Size" in record]
-        return tuple(Offer(name, record["Version"].strip(), int(record["Size"])) for record in known)
+        known = [record for record in records if record.get("Package") == name and {"Version", "Size"} <= set(record)]
+        return tuple(Offer(name, record["Version"].strip(), package_tool.size_of(record["Size"])) for record in known)
 
     def fetch(self, offer: Offer, folder: str) -> str:
         """See `Repository`."""

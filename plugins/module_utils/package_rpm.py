@@ -26,6 +26,10 @@ _YUM_QUERY = "%{name} %{version}-%{release} %{packagesize}"
 _SIGNED_RE = re.compile(r":.*\b(?:signatures|pgp|gpg)\b.*\bOK\s*$", re.MULTILINE)
 
 
+#: Name, version and bytes.
+_COLUMNS = 3
+
+
 class Rpm(PackageTool):
     """Red Hat's distributions and their kin."""
 
@@ -115,7 +119,7 @@ class RpmRepository(Repository):
         )
         self._tool.demand(done, f"asking {self._source.channel} of {self._source.path} for {name}")
         rows = [line.split() for line in done.output.splitlines()]
-        found = [Offer(row[0], row[1], int(row[2])) for row in rows if row[:1] == [name] and row[-1].isdigit()]
+        found = [Offer(*row[:2], package_tool.size_of(row[2])) for row in rows if len(row) == _COLUMNS and row[0] == name]
         return tuple(reversed(found))
 
     def fetch(self, offer: Offer, folder: str) -> str:

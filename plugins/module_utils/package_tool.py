@@ -28,6 +28,14 @@ _PACKAGE_VERSION_RE = re.compile(
 )
 
 
+_SIZE_RE = re.compile(r"[0-9]{1,15}")
+
+
+def size_of(text: str) -> int:
+    """Read a number of bytes as a package manager prints it; 0 when something else stands there."""
+    return int(text) if _SIZE_RE.fullmatch(text) else 0
+
+
 class Offer(NamedTuple):
     """A package that a repository has: its version as the package manager writes it, and its bytes (0: not known)."""
 

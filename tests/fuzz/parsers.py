@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -64,18 +64,9 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     safe_yaml,
     teleport_config,
 )
-from ansible_collections.lockstep.teleport.tests.fuzz import seeds
+from ansible_collections.lockstep.teleport.tests.fuzz import parsers_of_sources, seeds
 from ansible_collections.lockstep.teleport.tests.fuzz.inputs import changed, json_text, tampered, tampered_bytes, values
-
-Errors = tuple[type[Exception], ...]
-
-
-class Parser(NamedTuple):
-    """One parser: how it is called with an input, inputs to try, and the errors it documents."""
-
-    call: Callable[[Any], Any]
-    inputs: st.SearchStrategy[Any]
-    errors: Errors = ()
+from ansible_collections.lockstep.teleport.tests.fuzz.parser import Parser
 
 
 def in_folder(name: str, call: Callable[[str], Any]) -> Callable[[bytes], Any]:
@@ -89,11 +80,6 @@ def in_folder(name: str, call: Callable[[str], Any]) -> Callable[[bytes], Any]:
             return call(folder)
 
     return with_file
-
-
-def printing(text: str) -> Host:
-    """A host whose every program prints *text*."""
-    return Host(run_command=lambda *_arguments, **_options: (0, text, ""), sleep=lambda _seconds: None)
 
 
 def ask_cluster(text: str) -> Any:
@@ -195,6 +181,7 @@ NAME = "teleport-v6.2.31-linux-amd64-bin.tar.gz"
 
 #: By module and function. Those that are no functions of their own in the plugins say what they call.
 PARSERS: dict[str, Parser] = {
+    **parsers_of_sources.PARSERS,
     "version.parse": Parser(
         version.Version.parse, st.one_of(tampered(seeds.VERSIONS), values()), (version.VersionError,)
     ),
@@ -276,7 +263,7 @@ PARSERS: dict[str, Parser] = {
     ),
     "process and /proc": Parser(observe_process, tampered_bytes(seeds.PROC)),
     "process.ask_version": Parser(
-        lambda text: process.ask_version(printing(text), "/x"), tampered(seeds.VERSION_OUTPUTS)
+        lambda text: process.ask_version(parsers_of_sources.printing(text), "/x"), tampered(seeds.VERSION_OUTPUTS)
     ),
     "cluster_query.ask": Parser(ask_cluster, json_text(seeds.RESOURCES), (tctl.TctlError,)),
     "cluster_view": Parser(views, changed(seeds.RESOURCES), (tctl.TctlError,)),
@@ -319,6 +306,7 @@ PARSERS: dict[str, Parser] = {
 EXEMPT = {
     "releases_values.read": "a word of a list, made by one_of; the catalogue rows that use it are in the table",
     "backup_resources.read_resources": "keeps what tctl prints as it is and parses nothing",
+    "cluster_facts.read_backend": "asks a backend; of_migration and of_keys, which read the answers, are in the table",
     "config_place.read": "finds one word at a given byte of a file by one expression",
     "dynamodb_table.read": "asks AWS through boto3, which judges the answers by its own model of them",
     "postgresql_client.load": "loads a library of the system",

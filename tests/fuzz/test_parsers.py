@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lockstep.teleport.tests.fuzz.parsers import EXEMPT, PARSERS, Parser
+from ansible_collections.lockstep.teleport.tests.fuzz.parser import Parser
+from ansible_collections.lockstep.teleport.tests.fuzz.parsers import EXEMPT, PARSERS
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for one input; far above what any takes on a busy machine, far below a hang.
