@@ -13,12 +13,16 @@ from itertools import count
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import EtcdClient
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql_client import (
+    Client as PostgresqlClient,
+)
 
 #: Everything that changes something another process could see.
 STEPS = (
     *((os, name) for name in ("rename", "unlink", "mkdir", "fsync", "chown", "chmod")),
     (shutil, "rmtree"),
     *((EtcdClient, name) for name in ("put", "delete", "grant")),
+    *((PostgresqlClient, name) for name in ("load", "dump")),
 )
 
 

@@ -20,8 +20,10 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import PAGE, EtcdClient, KeyValue
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import summarize
 from ansible_collections.lockstep.teleport.tests.backends.conftest import Etcd
 from ansible_collections.lockstep.teleport.tests.backends.dying import killed_at_every_step
+from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres, real_host
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import (
     make_host,
     make_spec,
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 SAVED = {"alice": "user", "north": "cluster"}
 KEYS = {b"/teleport/nodes/%05d" % number: os.urandom(40) for number in range(PAGE + 150)}
 FOREIGN = {b"/teleport": b"no key of ours", b"/teleport0": b"2", b"/other": b"3"}
+MIGRATION = "UPDATE kv SET value = 'migrated'; ALTER TABLE kv ADD COLUMN extra text"
 SECONDS = iter(count(1795374000))
 
 
@@ -87,16 +90,51 @@ def seal(spec: backup.BackupSpec, cipher: Cipher) -> list[str]:
     return backup.seal_backups(spec.directory, spec.cluster, cipher)
 
 
-def test_a_restore_of_a_sealed_backup_killed_anywhere_is_finished(memory: Path, age: Cipher) -> None:
+@pytest.mark.parametrize(("sealed", "every", "steps"), [(False, 2, 25), (True, 6, 40)], ids=["plain", "sealed"])
+def test_a_restore_killed_anywhere_is_finished(memory: Path, age: Cipher, sealed: bool, every: int, steps: int) -> None:
     spec = make_spec(memory)
-    taken = backup.take_backup(spec, now=now, cipher=age)
+    cipher = age if sealed else None
+    taken = backup.take_backup(spec, now=now, cipher=cipher)
     put(database(spec), alice="migrated user")
-    for at in killed_at_every_step(lambda: backup.restore_backup(taken.path, spec, now, age), every=6):
-        backup.restore_backup(taken.path, spec, now, age)
+    for at in killed_at_every_step(lambda: backup.restore_backup(taken.path, spec, now, cipher), every):
+        backup.restore_backup(taken.path, spec, now, cipher)
         assert rows(database(spec)) == SAVED
         assert not [name for name in names(spec) if name.startswith(".")], f"killed before step {at}"
         put(database(spec), alice="migrated user")
-    assert at > 40
+    assert at > steps
+
+
+# -- PostgreSQL
+
+
+def test_a_postgresql_restore_killed_anywhere_is_finished(server: Postgres, tmp_path: Path) -> None:
+    server.fresh("teleport", "teleport_audit")
+    server.sql("INSERT INTO kv VALUES ('/users/alice', 'v', NULL, gen_random_uuid())")
+    instance = make_host(tmp_path)
+    config = Path(instance["config"]["path"])
+    config.write_text(
+        f"teleport:\n  storage:\n    type: postgresql\n    conn_string: '{quoted(server, 'teleport')}'\n"
+        f"    audit_events_uri: ['{quoted(server, 'teleport_audit')}']\n"
+    )
+    instance["config"]["storage"] = summarize(config.read_text(), {})["storage"]
+    spec = backup.spec_from_instance(instance, str(tmp_path / "backups"), host=real_host())
+    saved = tables(server)
+    taken = backup.take_backup(spec, now=now)
+    server.sql(MIGRATION)
+    server.sql("ALTER TABLE audit_version ADD COLUMN extra text", "teleport_audit")
+    for at in killed_at_every_step(lambda: backup.restore_backup(taken.path, spec, now), every=7):
+        backup.restore_backup(taken.path, spec, now)
+        assert tables(server) == saved, f"killed before step {at}"
+        server.sql(MIGRATION)
+    assert at > 25
+
+
+def quoted(server: Postgres, name: str) -> str:
+    return server.uri(name).replace("'", "''")
+
+
+def tables(server: Postgres) -> tuple[str, str]:
+    return server.sql("SELECT * FROM kv"), server.sql("SELECT * FROM audit_version", "teleport_audit")
 
 
 # -- etcd
