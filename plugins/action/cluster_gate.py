@@ -24,6 +24,8 @@ _MODULE = "lockstep.teleport.cluster_info"
 _PATIENCE = 90.0
 #: Seconds before the second look, doubled from look to look up to the interval: most gates open within a moment.
 _FIRST_WAIT = 1.0
+#: Seconds after which whoever watches the run is told again what it waits for.
+_TOLD_EVERY = 30.0
 
 display = Display()
 
@@ -35,7 +37,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
     _requires_connection = True
-    _VALID_ARGS = frozenset({"instance", "expect", "patience", "interval", "timeout"})
+    _VALID_ARGS = frozenset({"instance", "expect", "patience", "reconnect_patience", "interval", "timeout"})
 
     #: Replaced in tests.
     clock: Callable[[], float] = staticmethod(time.monotonic)
@@ -49,6 +51,7 @@ class ActionModule(ActionBase):
                 "instance": {"type": "dict", "required": True},
                 "expect": {"type": "dict", "default": {}},
                 "patience": {"type": "float", "default": _PATIENCE},
+                "reconnect_patience": {"type": "float", "default": 0.0},
                 "interval": {"type": "float", "default": 5.0},
                 "timeout": {"type": "int", "default": 30},
             }
@@ -57,21 +60,25 @@ class ActionModule(ActionBase):
             expect = read(arguments["expect"])
         except ExpectationError as error:
             return {**result, "failed": True, "changed": False, "msg": str(error)}
-        patience = 0.0 if self._task.check_mode else arguments["patience"]
-        return {**result, "changed": False, **self._wait(expect, arguments, patience, task_vars or {})}
+        if self._task.check_mode:
+            arguments = {**arguments, "patience": 0.0, "reconnect_patience": 0.0}
+        return {**result, "changed": False, **self._wait(expect, arguments, task_vars or {})}
 
-    def _wait(
-        self, expect: Expectation, arguments: Mapping[str, Any], patience: float, variables: dict[str, Any]
-    ) -> dict[str, Any]:
-        began = self.clock()
+    def _wait(self, expect: Expectation, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        began, told = self.clock(), 0.0
         looks = 0
         while True:
             view, findings = self._look(expect, arguments, variables)
             looks += 1
             waited = self.clock() - began
+            patience = arguments["patience"]
+            if gate.is_reconnecting(findings):
+                patience = max(patience, arguments["reconnect_patience"])
             if not findings or gate.is_lasting(findings) or waited >= patience:
                 return _outcome(view, findings, waited, looks)
-            display.v(f"cluster_gate: {findings[0].message} ({len(findings)} in all, {waited:.0f} of {patience:g} s)")
+            if waited >= told + _TOLD_EVERY:
+                told = waited
+                display.display(_progress(findings, waited, patience))
             wait = min(_FIRST_WAIT * 2 ** (looks - 1), arguments["interval"])
             self.sleep(min(wait, max(patience - waited, 0.0)))
 
@@ -89,6 +96,12 @@ class ActionModule(ActionBase):
             reason = str(answer.get("msg") or "cluster_info returned no view")
             return None, [gate.silent(expect.cluster, f"The cluster does not answer: {reason}")]
         return view, gate.judge(expect, view)
+
+
+def _progress(findings: list[Finding], waited: float, patience: float) -> str:
+    more = f" And {len(findings) - 1} more." if len(findings) > 1 else ""
+    where = findings[0].cluster or "the cluster"
+    return f"The gate of {where} waits, {waited:.0f} of {patience:.0f} s: {findings[0].message}{more}"
 
 
 def _outcome(view: Mapping[str, Any] | None, findings: list[Finding], waited: float, looks: int) -> dict[str, Any]:

@@ -83,8 +83,16 @@ options:
         their Auth Service was restarted.
     type: float
     default: 90
+  reconnect_patience:
+    description:
+      - The same while nothing is missing but agents, proxies and leaf clusters that were connected before. They come
+        back by themselves, some only after minutes. Without effect when it is less than O(patience).
+      - What the gate waits for is shown every half a minute.
+    type: float
+    default: 0
   interval:
-    description: Seconds between two looks. The first waits are shorter, as what is missing mostly comes within a moment.
+    description:
+      - Seconds between two looks. The first waits are shorter, as what is missing mostly comes within a moment.
     type: float
     default: 5
   timeout:

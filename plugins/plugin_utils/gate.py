@@ -24,6 +24,10 @@ Entry = Mapping[str, Any]
 #: Waiting cures none of these, so a gate that found one has nothing to wait for.
 LASTING = frozenset({"gate-wrong-cluster", "gate-ca-pins", "gate-authority", "gate-rotation", "gate-blind"})
 
+#: Agents and leaves that have lost their cluster come back by themselves, in tunnel mode after five minutes (Teleport
+#: issue 21944). Where nothing else is missing it pays to wait for them for longer.
+RECONNECTING = frozenset({"gate-lost", "gate-agents", "gate-not-listed", "gate-instance", "gate-leaf"})
+
 #: Instances announce themselves at least every six minutes and are listed for ten. One with less than this left had
 #: stopped announcing itself before anything was upgraded, so that it vanishes is nobody's loss.
 _SURE_OF_LIFE = timedelta(minutes=3, seconds=30)
@@ -42,6 +46,11 @@ def judge(expect: Expectation, view: View) -> list[Finding]:
 def is_lasting(findings: Iterable[Finding]) -> bool:
     """Return whether any of *findings* is one that waiting cannot cure."""
     return any(finding.code in LASTING for finding in findings)
+
+
+def is_reconnecting(findings: Iterable[Finding]) -> bool:
+    """Return whether nothing is missing but instances and leaves that may only be slow to come back."""
+    return all(finding.code in RECONNECTING for finding in findings)
 
 
 def silent(cluster: str | None, message: str) -> Finding:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lockstep.teleport.plugins.action import cluster_gate
 from ansible_collections.lockstep.teleport.plugins.action.cluster_gate import ActionModule
 
 INSTANCE = {"host": "auth-1", "bin_dir": "/usr/local/bin", "config": {"path": "/etc/teleport.yaml"}}
@@ -124,3 +125,51 @@ def test_a_misspelt_expectation_fails_before_anyone_is_asked() -> None:
     assert result["failed"]
     assert "expect.verison is not known" in result["msg"]
     assert gate.asked == []
+
+
+def agents(*hosts: str) -> dict[str, Any]:
+    listed = [
+        {"id": host, "host": host, "services": ["agent"], "version": "17.7.20", "expires": None, "address": ""}
+        for host in hosts
+    ]
+    return {"cluster_view": {**view("17.7.20"), "instances": listed}}
+
+
+BEFORE = agents("n1", "n2")["cluster_view"]
+
+
+def test_agents_that_only_have_to_reconnect_get_more_time() -> None:
+    gate = Gate(
+        *[agents("n1")] * 12, agents("n1", "n2"), expect={"before": BEFORE}, patience=20, reconnect_patience=600
+    )
+    result = gate.run()
+    assert not result["failed"]
+    assert result["waited"] > 20
+
+
+def test_the_patience_for_agents_ends_as_well() -> None:
+    result = Gate(agents("n1"), expect={"before": BEFORE}, patience=20, reconnect_patience=100).run()
+    assert result["failed"]
+    assert 100 <= result["waited"] < 110
+    assert "gate-lost" in result["msg"]
+
+
+def test_whatever_else_is_wrong_gets_no_more_time_than_before() -> None:
+    gate = Gate(OLD, expect={**EXPECT, "before": BEFORE}, patience=20, reconnect_patience=600)
+    assert gate.run()["waited"] < 30
+
+
+def test_whoever_watches_is_told_what_the_gate_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(cluster_gate.display, "display", told.append)
+    Gate(agents("n1"), expect={"before": BEFORE}, patience=20, reconnect_patience=100).run()
+    assert len(told) == 3
+    assert told[0].startswith("The gate of north waits, 3")
+    assert "of 100 s: 1 instances were connected before and are gone: n2." in told[0]
+
+
+def test_a_gate_that_opens_soon_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(cluster_gate.display, "display", told.append)
+    Gate(OLD, GOOD, expect=EXPECT).run()
+    assert told == []
