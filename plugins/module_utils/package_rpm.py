@@ -119,8 +119,8 @@ class RpmRepository(Repository):
         )
         self._tool.demand(done, f"asking {self._source.channel} of {self._source.path} for {name}")
         rows = [line.split() for line in done.output.splitlines()]
-        found = [Offer(*row[:2], package_tool.size_of(row[2])) for row in rows if len(row) == _COLUMNS and row[0] == name]
-        return tuple(reversed(found))
+        found = [row for row in rows if len(row) == _COLUMNS and row[0] == name]
+        return tuple(Offer(name, row[1], package_tool.size_of(row[2])) for row in reversed(found))
 
     def fetch(self, offer: Offer, folder: str) -> str:
         """See `Repository`."""
