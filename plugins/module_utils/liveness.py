@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import process, readiness, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
 #: Automatic restarts after which a start is given up: something that comes up late may need one or two.
 RESTARTS_ALLOWED = 3
@@ -24,6 +25,8 @@ INACTIVE_ALLOWED = 15.0
 #: Seconds that processes may outlive their unit before they are killed.
 LEFTOVERS_ALLOWED = 5.0
 _AFTER_KILL = 10.0
+#: The first line of which every release has the state "starting"; 4.2 is "ok" from its first moment on.
+_TELLS_STARTING = Version.parse("5.0.0-0")
 
 
 class Goal(NamedTuple):
@@ -31,7 +34,7 @@ class Goal(NamedTuple):
 
     :param version: what ``/proc/PID/exe version`` has to name.
     :param listeners: addresses of this host that must accept connections, looked at only where the instance has
-        neither a diagnostic endpoint nor a debug socket.
+        neither a diagnostic endpoint nor a debug socket, or says there that it is ready before it has begun.
     :param web: where a Proxy Service answers its users.
     """
 
@@ -50,7 +53,7 @@ class Look(NamedTuple):
     running: Optional[str]
     readiness: Optional[readiness.Readiness]
     closed: Tuple[str, ...]
-    web_status: Optional[int] = None
+    web: Optional[readiness.WebAnswer] = None
 
 
 class Stopped(NamedTuple):
@@ -87,9 +90,23 @@ def _silence(look: Look, goal: Goal) -> str:
         return "{} answers {}: {}".format(answer.source, answer.http_status or "nothing", answer.status)
     if look.closed:
         return "nothing listens on {}".format(", ".join(look.closed))
-    if look.web_status is not None and look.web_status >= http.client.INTERNAL_SERVER_ERROR:
-        return f"its web API at {goal.web} answers {look.web_status}"
+    if look.web is None:
+        return ""
+    if look.web.http_status >= http.client.INTERNAL_SERVER_ERROR:
+        return f"its web API at {goal.web} answers {look.web.http_status}"
+    if _differ(look.web.version, goal.version):
+        return f"its web API at {goal.web} is that of {look.web.version}, not of {goal.version}"
     return ""
+
+
+def _differ(told: Optional[str], wanted: str) -> bool:
+    """Whether two versions are of different releases. Suffixes of builds are told in one place and not in another."""
+    try:
+        found = Version.parse(told) if told else None
+    except VersionError:
+        return False
+    goal = Version.parse(wanted)
+    return found is not None and (found.major, found.minor, found.patch) != (goal.major, goal.minor, goal.patch)
 
 
 def hopeless(unit: service.Unit, restarts: int, inactive_for: float) -> bool:
@@ -247,10 +264,12 @@ class _StartWatch:
         if running != self._goal.version:
             return Look(unit, running, None, ())
         answer = readiness.probe(self._goal.diag_addr, self._goal.data_dir)
-        closed = () if answer else tuple(one for one in self._goal.listeners if not readiness.accepts(one))
+        # What calls itself ready before it has begun says nothing by it.
+        told = answer is not None and Version.parse(self._goal.version) >= _TELLS_STARTING
+        closed = () if told else tuple(one for one in self._goal.listeners if not readiness.accepts(one))
         # Asked last: of what is not ready the answer says nothing new.
         asked = self._goal.web and not closed and (answer is None or answer.ready)
-        return Look(unit, running, answer, closed, readiness.web_status(str(self._goal.web)) if asked else None)
+        return Look(unit, running, answer, closed, readiness.web_ping(str(self._goal.web)) if asked else None)
 
     def _version(self, pid: int) -> Optional[str]:
         """The release a process runs. Asked once per process: a process keeps its program for life."""

@@ -24,6 +24,7 @@ READY = 200
 AUTH_PORT = 3025
 _SECONDS = 5.0
 _LONGEST_ANSWER = 4096
+_LONGEST_PING = 1 << 16
 _SHOWN = 200
 _LARGEST_PORT = 65535
 
@@ -43,6 +44,13 @@ class Readiness(NamedTuple):
     def facts(self) -> Dict[str, Any]:
         """As a result shows it."""
         return dict(self._asdict())
+
+
+class WebAnswer(NamedTuple):
+    """What a Proxy Service answers its users: the HTTP status, and its version (``server_version``) where it tells one."""
+
+    http_status: int
+    version: Optional[str]
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -119,8 +127,8 @@ def _ask(source: str, connection: http.client.HTTPConnection) -> Readiness:
         connection.close()
 
 
-def web_status(address: str) -> Optional[int]:
-    """Ask a Proxy Service of this host for ``/webapi/ping``, and return the HTTP status.
+def web_ping(address: str) -> Optional[WebAnswer]:
+    """Ask a Proxy Service of this host for ``/webapi/ping``.
 
     A proxy may call itself ready and answer everybody with 502 or 504 (it does while it has no Auth Service).
 
@@ -136,11 +144,21 @@ def web_status(address: str) -> Optional[int]:
         return None
     try:
         connection.request("GET", "/webapi/ping")
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return WebAnswer(answer.status, _server_version(answer.read(_LONGEST_PING)))
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
+
+
+def _server_version(body: bytes) -> Optional[str]:
+    try:
+        document = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    found = document.get("server_version") if isinstance(document, dict) else None
+    return printable(str(found)[:_SHOWN]) if found else None
 
 
 def accepts(address: str, default_port: int = 0) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +18,22 @@ import pytest
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.readiness import (
     Readiness,
+    WebAnswer,
     accepts,
     parse_answer,
     probe,
     split_address,
+    web_ping,
 )
+
+
+@pytest.fixture(scope="module")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=elsewhere"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
 
 
 @contextmanager
@@ -63,6 +76,48 @@ def http(status: str, body: str) -> bytes:
 def test_diagnostic_endpoint(text: bytes, expected: Readiness) -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), answering(text)) as server, serving(server):
         assert probe(f"0.0.0.0:{server.server_address[1]}", None) == expected
+
+
+#: What instances of each generation say of themselves, and whether they may count as ready by it.
+STATES = [
+    (200, "ok", True),
+    (400, "teleport is starting and hasn't joined the cluster yet", False),
+    (400, "teleport is recovering from a degraded state, check logs for details", False),
+    (503, "teleport is in a degraded state, check logs for details", False),
+]
+
+
+@pytest.mark.parametrize(("status", "says", "ready"), STATES)
+@pytest.mark.parametrize("more", ["", ',"pid":4711'])
+def test_each_generation_is_understood(status: int, says: str, more: str, *, ready: bool) -> None:
+    answer = parse_answer("diag", status, f'{{"status":"{says}"{more}}}'.encode())
+    assert (answer.ready, answer.status) == (ready, says)
+
+
+@pytest.mark.parametrize(
+    ("body", "version"),
+    [
+        ('{"auth":{"type":"local"},"server_version":"3.2.18-build","min_client_version":"3.0.0"}', "3.2.18-build"),
+        ('{"proxy":{"kube":{}},"server_version":"4.2.12","min_client_version":"3.0.0"}', "4.2.12"),
+        ('{"auth":{"second_factor":"otp"},"server_version":"18.9.2","min_client_version":"17.0.0-aa"}', "18.9.2"),
+        ('{"auth":{}}', None),
+        ("<html>", None),
+        ("[]", None),
+    ],
+)
+def test_what_a_proxy_tells_of_its_version(body: str, version: str | None, tls_files: tuple[Path, Path]) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), answering(http("200 OK", body))) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls_files)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        with serving(server):
+            assert web_ping(f"127.0.0.1:{server.server_address[1]}") == WebAnswer(200, version)
+
+
+def test_a_proxy_that_gives_no_readable_answer_says_nothing() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), answering(http("400 Bad Request", ""))) as server, serving(server):
+        assert web_ping(f"127.0.0.1:{server.server_address[1]}") is None
+    assert web_ping("nonsense") is None
 
 
 @pytest.mark.parametrize("text", [b"", b"\x16\x03\x01 tls?", b"HTTP/1.1 abc\r\n\r\n"])

@@ -173,11 +173,46 @@ def test_names_that_cannot_be_resolved_stop_nothing(fake: FakeHost) -> None:
     assert base.runs(fake) == OLD
 
 
+@pytest.mark.parametrize(
+    ("told", "ends"), [(OLD, False), (NEW, True), (f"{NEW}-build.7", True), ("of tomorrow", True), (None, True)]
+)
+def test_a_proxy_that_still_answers_as_the_old_version_is_not_there(
+    fake: FakeHost, monkeypatch: pytest.MonkeyPatch, told: str | None, ends: bool
+) -> None:
+    answer = readiness_of.WebAnswer(200, told)
+    monkeypatch.setattr(readiness_of, "web_ping", lambda _address: answer if base.runs(fake) == NEW else None)
+    config = {"path": "/x", "diag_addr": "127.0.0.1:3000", "data_dir": str(fake.root), "proxy_web_addr": "0.0.0.0:3080"}
+    wanted = base.make_order(fake, instance={"services": ["proxy"], "config": config})
+    if ends:
+        base.run(fake, wanted)
+        return
+    assert f"is that of {OLD}, not of {NEW}" in str(base.fail(fake, wanted))
+
+
+@pytest.mark.parametrize(("version", "ends"), [("4.4.12", False), (NEW, True)])
+def test_before_5_being_ready_says_nothing_until_somebody_listens(
+    fake: FakeHost, monkeypatch: pytest.MonkeyPatch, version: str, ends: bool
+) -> None:
+    monkeypatch.setattr(readiness_of, "accepts", lambda _address: base.runs(fake) != version)
+    config = {
+        "path": "/x",
+        "diag_addr": "127.0.0.1:3000",
+        "data_dir": str(fake.root),
+        "auth_listen_addr": "0.0.0.0:3025",
+    }
+    wanted = base.make_order(fake, version, instance={"services": ["auth"], "config": config})
+    if ends:
+        base.run(fake, wanted)
+        return
+    assert "nothing listens on 0.0.0.0:3025" in str(base.fail(fake, wanted))
+
+
 @pytest.mark.parametrize(("status", "ends"), [(502, False), (504, False), (302, True), (404, True), (None, True)])
 def test_a_proxy_has_to_answer_its_users(
     fake: FakeHost, monkeypatch: pytest.MonkeyPatch, status: int | None, ends: bool
 ) -> None:
-    monkeypatch.setattr(readiness_of, "web_status", lambda _address: status if base.runs(fake) == NEW else 200)
+    answer = None if status is None else readiness_of.WebAnswer(status, None)
+    monkeypatch.setattr(readiness_of, "web_ping", lambda _address: answer if base.runs(fake) == NEW else None)
     config = {"path": "/x", "diag_addr": "127.0.0.1:3000", "data_dir": str(fake.root), "proxy_web_addr": "0.0.0.0:3080"}
     wanted = base.make_order(fake, instance={"services": ["proxy"], "config": config})
     if ends:
