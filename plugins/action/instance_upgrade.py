@@ -9,26 +9,22 @@ result on the host, where it is collected.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
-from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import controller_artifact
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.keep_alive import keep_alive
 
 _MODULE = "lockstep.teleport.instance_upgrade"
-_URL_RE = re.compile(r"[a-z][a-z0-9+.-]*://")
-_FILE_SCHEME = "file://"
-#: It becomes part of a file name on the controller, and a host said it.
-_ARCHITECTURE_RE = re.compile(r"[a-z0-9_]{1,32}")
 #: What ssh says when it never got through, so that nothing can have been started.
 _NEVER_CONNECTED_RE = re.compile(
     r"connect to host|Could not resolve|Permission denied|Host key verification failed|Invalid/incorrect password"
@@ -52,9 +48,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = {**self._task.args, "run_id": uuid.uuid4().hex}
-        local = self._local_artifact(arguments)
-        if self._task.check_mode and local:
-            arguments.update(self._describe(local, arguments))
+        with _telling():
+            local = controller_artifact.path_of(arguments, unless_kept=self._task.check_mode)
+            if self._task.check_mode and local:
+                arguments.update(controller_artifact.describe(local, arguments))
         try:
             answer = self._execute(arguments, variables)
             if answer.pop("artifact_required", False):
@@ -64,73 +61,12 @@ class ActionModule(ActionBase):
         answer.pop("invocation", None)
         return {**result, **answer}
 
-    def _local_artifact(self, arguments: Mapping[str, Any]) -> str:
-        """Path of the artefact on the controller; empty when hosts fetch it themselves, or the module will complain."""
-        base = str(arguments.get("artifact_url") or "")
-        instance = arguments.get("instance")
-        if not base or not isinstance(instance, Mapping) or instance.get("install_method") == installation.PACKAGE:
-            return ""
-        if base.startswith(_FILE_SCHEME):
-            base = base[len(_FILE_SCHEME) :]
-        elif _URL_RE.match(base):
-            return ""
-        edition = str(arguments.get("edition") or instance.get("edition") or "community")
-        try:
-            version = str(Version.parse(arguments.get("version")))
-        except VersionError:
-            return ""
-        architecture = str(instance.get("architecture"))
-        if not _ARCHITECTURE_RE.fullmatch(architecture):
-            raise AnsibleActionFail("instance.architecture is not what instance_info returns; nothing was installed.")
-        name = artifact.artifact_name(version, edition, architecture)
-        folder = installation.folder_name(version, edition)
-        if self._task.check_mode and folder in (instance.get("kept_versions") or []):
-            return ""
-        return os.path.join(os.path.expanduser(base), name)
-
-    def _describe(self, local: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Size and checksum of an artefact on the controller.
-
-        :raises AnsibleActionFail: when it, or its checksum, is missing or unusable.
-        """
-        if not os.path.isfile(local):
-            raise AnsibleActionFail(f"{local}: there is no such file on the controller. Put the artefact there.")
-        return {"artifact_size": os.path.getsize(local), "checksum": self._checksum(local, arguments)}
-
-    def _checksum(self, local: str, arguments: Mapping[str, Any]) -> str:
-        if arguments.get("checksum"):
-            return str(arguments["checksum"])
-        name = os.path.basename(local)
-        pinned = self._pinned(name, arguments)
-        if pinned:
-            return pinned
-        advice = "Put the artefact's checksum there, or set checksum."
-        try:
-            with open(local + ".sha256", encoding="utf-8", errors="replace") as source:
-                return artifact.parse_checksum(source.read(4096), name)
-        except OSError as problem:
-            raise AnsibleActionFail(f"{local}.sha256: {problem.strerror}. {advice}") from None
-        except ValueError as problem:
-            raise AnsibleActionFail(f"{local}.sha256: {problem}. {advice}") from None
-
-    @staticmethod
-    def _pinned(name: str, arguments: Mapping[str, Any]) -> str:
-        version = str(Version.parse(arguments.get("version")))
-        try:
-            return artifact.pinned(
-                arguments.get("checksums") or {}, name, version, str(arguments["instance"].get("architecture"))
-            )
-        except ValueError as problem:
-            raise AnsibleActionFail(f"{problem}. Nothing was installed.") from None
-
     def _bring_and_execute(self, local: str, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Copy the artefact to the host and try again. It is checked here first: a fleet must not get a broken one."""
         if not local:
             raise AnsibleActionFail("artifact_url is neither an http(s) URL nor a directory on the controller.")
-        described = self._describe(local, arguments)
-        found = durable.hash_file(local).sha256
-        if found != described["checksum"].lower():
-            raise AnsibleActionFail(f"{local}: the SHA-256 is {found}, wanted is {described['checksum']}.")
+        with _telling():
+            described = controller_artifact.verified(local, arguments)
         folder = self._make_tmp_path()
         try:
             remote = self._connection._shell.join_path(folder, os.path.basename(local))  # noqa: SLF001 - as ansible.builtin.copy
@@ -182,6 +118,15 @@ class ActionModule(ActionBase):
         except AnsibleError:
             return None
         return answer if "pending" in answer else None
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    """Turn what is wrong with an artefact on the controller into the task's failure."""
+    try:
+        yield
+    except ValueError as problem:
+        raise AnsibleActionFail(str(problem)) from None
 
 
 def _patience(arguments: Mapping[str, Any]) -> float:

@@ -25,6 +25,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     report,
     rollback_report,
     stage_view,
+    staging_view,
     verify,
 )
 
@@ -110,6 +111,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stage_expectations": expectations.after_stage,
     "stage_gate_hosts": stage_view.gate_hosts,
     "stage_record": report.stage_record,
+    "staging_message": staging_view.staging_message,
+    "staging_paths": staging_view.staging_paths,
+    "staging_summary": staging_view.staging_summary,
     "unfinished_record": report.unfinished_record,
     "surrounding_findings": observed.surrounding_problems,
     "upgrade_report": report.build_report,

@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import time
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 
@@ -44,6 +44,7 @@ _SHA256_RE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*")
 _LENGTH_RE = re.compile(r"[0-9]{1,15}")
 _USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _NOT_FOUND = 404
+_PARTIAL = 206
 
 
 class Offer(NamedTuple):
@@ -131,15 +132,53 @@ def download(
     check(_shown(offer.url), start, digest.hexdigest(), offer.sha256)
 
 
-def check_file(path: str, checksum: str) -> None:
-    """Check an artefact that is on this host already. Raises as `download` does."""
+def resume(
+    opener: Opener,
+    offer: Offer,
+    target: str,
+    most: int = MOST_BYTES,
+    pace: Callable[[int], None] = lambda _bytes: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Fetch what the file *target* still lacks of an artefact, and check the whole; return the bytes fetched.
+
+    A server that cannot continue sends it from the beginning. What arrived of a fetch that broke off stays in *target*.
+
+    :param most: bytes to take at most, as for `download`.
+    :param pace: is told of the bytes that came, and may wait before more are taken.
+    :raises HostError: as `download`. What is not what its checksum says is removed.
+    """
+    begun = os.path.getsize(target) if os.path.exists(target) else 0
+    fetched = 0
+    if begun == 0 or begun != offer.size:
+        begin = begun if begun < offer.size else 0
+        with _opened(opener, offer.url, "GET", begin) as answer:
+            continues = begin > 0 and answer.status == _PARTIAL
+            with open(target, "ab" if continues else "wb") as file:
+                for chunk in _chunks(answer, offer.url, most, clock):
+                    file.write(chunk)
+                    fetched += len(chunk)
+                    pace(len(chunk))
+    # An answer that ends early is no error to the library.
+    if os.path.getsize(target) < offer.size:
+        raise _broken(offer.url, f"{os.path.getsize(target)} of {offer.size} bytes are here")
+    try:
+        check_file(target, offer.sha256, _shown(offer.url))
+    except HostError:
+        os.unlink(target)
+        raise
+    return fetched
+
+
+def check_file(path: str, checksum: str, where: str = "") -> None:
+    """Check an artefact that is on this host already, come from *where* if not *path*. Raises as `download`."""
     digest = hashlib.sha256()
     start = b""
     with open(path, "rb") as file:
         for chunk in iter(lambda: file.read(_CHUNK), b""):
             start = start or chunk[:64]
             digest.update(chunk)
-    check(path, start, digest.hexdigest(), checksum)
+    check(where or path, start, digest.hexdigest(), checksum)
 
 
 def check(where: str, start: bytes, found: str, wanted: str) -> None:
@@ -184,17 +223,17 @@ def _pieces(answer: Any, url: str) -> Iterator[bytes]:
         raise _broken(url, problem) from None
 
 
-def _broken(url: str, problem: Exception) -> HostError:
+def _broken(url: str, problem: object) -> HostError:
     return HostError(f"{_shown(url)}: the connection broke: {problem}. Run again.")
 
 
-def _opened(opener: Opener, url: str, method: str) -> Any:
-    """Ask for *url*, going where the server points to, but never from https to anything else.
+def _opened(opener: Opener, url: str, method: str, begin: int = 0) -> Any:
+    """Ask for *url* from byte *begin* on, going where the server points to, but never from https to anything else.
 
     Redirects are followed here and not by the library, which goes from https to http without a word.
     """
     for _redirect in range(_MOST_REDIRECTS + 1):
-        answer, place = _asked(opener, url, method)
+        answer, place = _asked(opener, url, method, begin)
         if answer is not None:
             return answer
         if urlsplit(place).scheme not in _allowed_schemes(url):
@@ -214,9 +253,11 @@ def _scheme(url: str) -> str:
     return urlsplit(url).scheme
 
 
-def _asked(opener: Opener, url: str, method: str) -> Tuple[Any, str]:
+def _asked(opener: Opener, url: str, method: str, begin: int) -> Tuple[Any, str]:
     """Return the answer, or None and where the server points to."""
-    options = {"timeout": _SECONDS, "follow_redirects": "none", "decompress": False}
+    options: Dict[str, Any] = {"timeout": _SECONDS, "follow_redirects": "none", "decompress": False}
+    if begin:
+        options["headers"] = {"Range": f"bytes={begin}-"}
     try:
         with deadline.within(_HEAD_SECONDS, "the answer"):
             return opener(url, method=method, **options), ""

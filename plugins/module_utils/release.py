@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import archive, artifact, durable, installation, process
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, Host, HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, FIPS, Version
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, FIPS, Version, VersionError
 
 #: First version with ``teleport configure --test`` (measured: 6.2 does not know the flag, 7.3 does).
 _FIRST_WITH_TEST = Version.parse("7.0.0")
@@ -77,11 +77,19 @@ def check_available(layout: installation.Layout, release: Release, opener: artif
 
     :raises HostError: when not.
     """
+    check_space(layout, needed_bytes(release, opener) + extra_bytes)
+
+
+def needed_bytes(release: Release, opener: artifact.Opener) -> int:
+    """Return the bytes that bringing the release takes, tarball included, without fetching it.
+
+    :raises HostError: when it cannot be had.
+    """
     _check_pinned(release)
     size = release.file_size
     if release.base_url:
         size = artifact.find(opener, release.base_url, release.artifact, release.checksum).size
-    check_space(layout, (size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED + extra_bytes)
+    return (size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED
 
 
 def check_space(layout: installation.Layout, needed: int) -> None:
@@ -113,7 +121,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
             artifact.check_file(release.file, release.checksum)
             check_space(layout, os.path.getsize(release.file) * _UNPACKED_PER_PACKED)
         fresh = os.path.join(layout.versions_dir, ".unpack-" + release.folder)
-        archive.unpack(tarball, fresh, _room(layout))
+        archive.unpack(tarball, fresh, room(layout))
         _check_content(host, fresh, release)
         facts = {"version": release.version, "edition": release.edition, "source": release.artifact}
         publish(layout, fresh, release.folder, {**facts, "sha256": durable.hash_file(tarball).sha256})
@@ -140,11 +148,11 @@ def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opene
     offer = artifact.find(opener, release.base_url, release.artifact, release.checksum)
     check_space(layout, (offer.size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED)
     target = os.path.join(layout.versions_dir, ".fetch-" + release.artifact)
-    artifact.download(opener, offer, target, min(artifact.MOST_BYTES, _room(layout)))
+    artifact.download(opener, offer, target, min(artifact.MOST_BYTES, room(layout)))
     return target
 
 
-def _room(layout: installation.Layout) -> int:
+def room(layout: installation.Layout) -> int:
     """Bytes that may be written before what is written is known to be right; an instance on the same disk goes on."""
     return max(0, durable.free_bytes(layout.versions_dir) - _SPARE_BYTES)
 
@@ -241,14 +249,28 @@ def try_configuration(host: Host, layout: installation.Layout, release: Release,
     )
 
 
+def _is_newer(layout: installation.Layout, name: str, than: Optional[str]) -> bool:
+    """Whether one version folder holds a newer release than another; False where that cannot be told."""
+    try:
+        found = [str((installation.manifest(layout.folder(one)) or {})["version"]) for one in (name, than or "")]
+        return Version.parse(found[0]) > Version.parse(found[1])
+    except (KeyError, VersionError):
+        return False
+
+
 def prune(
     layout: installation.Layout, keep: int, needed: List[Optional[str]], remove: Callable[[str], None]
 ) -> List[str]:
     """Remove all but the newest *keep* version folders beside those in *needed*; return the names removed.
 
-    The way back is one of *needed* and counts as one of the kept.
+    The first of *needed* is the release that counts. The way back is another and counts as one of the kept. Releases
+    that are newer were brought ahead of a later hop and stay.
     """
-    others = [name for name in installation.kept_versions(layout) if name not in needed]
+    others = [
+        name
+        for name in installation.kept_versions(layout)
+        if name not in needed and not _is_newer(layout, name, needed[0])
+    ]
     others.sort(
         key=lambda name: os.stat(os.path.join(layout.folder(name), installation.MANIFEST)).st_mtime, reverse=True
     )
