@@ -47,7 +47,7 @@ class Readiness(NamedTuple):
 
 
 class WebAnswer(NamedTuple):
-    """What a Proxy Service answers its users: the HTTP status, and its version (``server_version``) where it tells one."""
+    """What a Proxy Service answers its users: the HTTP status, and the ``server_version`` that it tells, if any."""
 
     http_status: int
     version: Optional[str]

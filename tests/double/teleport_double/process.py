@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import socket
 import threading
 import time
 import uuid
@@ -26,7 +28,7 @@ from .backend.base import Backend
 from .backend.opening import open_local
 from .config import Config, split_address
 from .errors import CommandError
-from .features import load_table, newest
+from .features import has, load_table, newest
 from .identity import Identity
 from .listeners import Acceptor, Listeners
 from .logs import Log
@@ -91,6 +93,7 @@ class Process:
         self.host_uuid = self._read_host_uuid()
         self.store = open_local(os.path.join(self.config.data_dir, "proc"), self.version, self.log)
         self._start_diagnostics()
+        self._start_debug_service()
         if "auth" in self.services:
             self._start_auth()
         self._start_agents()
@@ -131,6 +134,22 @@ class Process:
             diag.serve(sock, diagnostics)
 
         threading.Thread(target=serve, daemon=True).start()
+
+    def _start_debug_service(self) -> None:
+        """From 16 on: answer on ``debug.sock`` in the data directory, with or without a diagnostic address."""
+        if not has(self.version, "debug_socket"):
+            return
+        path = os.path.join(self.config.data_dir, "debug.sock")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Folders of tests have longer names than the address of a socket may have.
+        folder = os.open(self.config.data_dir, os.O_RDONLY)
+        sock.bind(f"/proc/self/fd/{folder}/debug.sock")
+        os.close(folder)
+        sock.listen()
+        diagnostics = diag.Diagnostics(self.identity, self.readiness, self._registered)
+        threading.Thread(target=diag.serve, args=(sock, diagnostics), daemon=True).start()
 
     def _registered(self) -> Counter[str]:
         counts: Counter[str] = Counter()

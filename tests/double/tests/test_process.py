@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -200,3 +201,22 @@ def test_a_stranger_on_the_port_does_no_harm(new_host: NewHost) -> None:
     probe = f"{connect}; s.send(b'GET / HTTP/1.0\\r\\n\\r\\n')"
     subprocess.run([sys.executable, "-c", probe], check=True)
     assert "Version  8.3.17" in host.tctl("status")
+
+
+def asked_by_socket(host: Host) -> str | None:
+    """Body of /readyz on the debug socket, None where there is none."""
+    folder = os.open(host.folder / "data", os.O_RDONLY)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(f"/proc/self/fd/{folder}/debug.sock")
+            connection.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+            return connection.makefile("rb").read().decode().rpartition("\r\n\r\n")[2]
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(folder)
+
+
+@pytest.mark.parametrize(("version", "says"), [("15.5.3", None), ("16.5.12", '{"status":"ok"}')])
+def test_a_debug_socket_tells_readiness_from_16_on(new_host: NewHost, version: str, says: str | None) -> None:
+    assert asked_by_socket(new_host("a1", services=AUTH).start(version)) == says
