@@ -72,7 +72,7 @@ def of_migration(value: Optional[bytes]) -> Facts:
     try:
         state = foreign_file.parse_json(value)
         number, phase = int(state["version"]), int(state.get("phase", 0))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return {}
     if phase == _COMPLETE:
         return {"migration": None}

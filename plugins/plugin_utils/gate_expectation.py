@@ -101,7 +101,7 @@ def _list(data: Mapping[str, Any], key: str) -> Sequence[Any]:
 def _number(found: Any) -> int | None:
     try:
         return None if found is None or found == "" else int(found)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ExpectationError(f"expect.agents_at_least is {found!r}; it has to be a number.") from error
 
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long the fuzzers go on, and how much memory they may take.
 
-``LOCKSTEP_FUZZ_EXAMPLES`` is the number of examples for each parser; `make unit` takes a few, `make fuzz` thousands.
+``LOCKSTEP_FUZZ_EXAMPLES`` is the number of examples for each parser; `make unit` takes a few, the same each time, so that a
+change is judged by itself; `make fuzz` takes thousands of new ones.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from hypothesis import HealthCheck, settings
 #: Bytes of address space: what a parser takes beyond that ends in a ``MemoryError``, which none may raise.
 _MEMORY = 4 << 30
 
+_WANTED = os.environ.get("LOCKSTEP_FUZZ_EXAMPLES")
+
 settings.register_profile(
     "fuzz",
-    max_examples=int(os.environ.get("LOCKSTEP_FUZZ_EXAMPLES", "25")),
+    max_examples=int(_WANTED or "25"),
+    derandomize=_WANTED is None,
     deadline=None,
     print_blob=True,
     database=None,

@@ -250,6 +250,7 @@ def test_the_summary_is_small() -> None:
         ({"instances": ["h"]}, "every entry needs host and version"),
         ({"proven": "h1"}, "expect.proven is 'h1'; it has to be a list"),
         ({"agents_at_least": "many"}, "has to be a number"),
+        ({"agents_at_least": float("inf")}, "has to be a number"),
         ({"before": "view"}, "give the cluster_view"),
     ],
 )
