@@ -121,8 +121,10 @@ def build_report(
     Of a *dry_run*, ``after`` is what each host would run, and what was done is called ``planned``. *halted* is the
     record of a stop or a pause, *seen* what hosts were found to run after it (None when nothing runs), whatever was
     done there. ``state`` is ``completed``, ``stopped`` or ``paused``; ``left`` are the hosts whose last step is still
-    to be done, ``finish`` the command that does it, with the *inventories* of this run.
+    to be done, ``skipped`` those that the plan had to leave where they are, ``finish`` the command that finishes both,
+    with the *inventories* of this run.
     """
+    own = list(instances)
     done = "planned" if dry_run else "done"
     entries = [{**entry, "outcome": done if entry["outcome"] == "done" else entry["outcome"]} for entry in records]
     after: dict[str, str | None] = {entry["host"]: entry["to"] for entry in entries if entry["outcome"] == done}
@@ -135,10 +137,15 @@ def build_report(
         "state": (halted or {}).get("kind", "completed"),
         "reason": (halted or {}).get("reason", ""),
         "left": sorted(host for host, goal in goals.items() if after.get(host) != goal),
+        "skipped": sorted(
+            instance["host"]
+            for instance in own
+            if instance["host"] not in goals and instance["version"] != plan["target_version"]
+        ),
         "finish": finish_command(plan["target_version"], inventories),
         "digest": plan["digest"],
         "target_version": plan["target_version"],
-        "hosts": [_host(instance, after) for instance in instances],
+        "hosts": [_host(instance, after) for instance in own],
         "auth_outages": [
             {key: entry.get(key) for key in ("stage", "cluster", "host", "to", "outage", "backup")}
             for entry in entries
@@ -180,6 +187,7 @@ def render(report: Mapping[str, Any], most_rows: int = 200) -> str:
         "",
         *(_dry_run_lines(report) if dry_run else _outage_lines(report["auth_outages"])),
         *_failed_lines(report),
+        *_skipped_lines(report),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -247,6 +255,21 @@ def _failed_lines(report: Mapping[str, Any]) -> list[str]:
         return [f"Would fail: {names}. Mend them before the upgrade.", ""]
     said = [f"Not upgraded: {names}. Each was switched back, or stopped answering. Mend them and run again.", ""]
     return said + (_finish_lines(report) if report["state"] == "completed" else [])
+
+
+def _skipped_lines(report: Mapping[str, Any]) -> list[str]:
+    skipped = report["skipped"]
+    if not skipped:
+        return []
+    more = f" and {len(skipped) - MOST_NAMED} more" if len(skipped) > MOST_NAMED else ""
+    told = "They did not answer, or their version is not known; that was waived. Mend them and run again."
+    # Where something is left to do besides, the command stands there already.
+    is_told = report["failed"] or report["state"] != "completed"
+    return [
+        f"Skipped: {', '.join(skipped[:MOST_NAMED])}{more}. {told}",
+        "",
+        *([] if is_told else _finish_lines(report)),
+    ]
 
 
 def _finish_lines(report: Mapping[str, Any]) -> list[str]:

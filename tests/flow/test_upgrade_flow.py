@@ -65,7 +65,21 @@ def test_hosts_left_behind_are_reported_and_fail_the_run(tmp_path: Path) -> None
     assert outcome.report["failed"] == ["c1", "n3", "n4"]
     after = {row["host"]: row["after"] for row in outcome.report["hosts"]}
     assert (after["n3"], after["n4"], after["c1"], after["n5"], after["c2"]) == ("15.5.4", "15.5.4", "15.5.4", HOP, HOP)
-    assert "Not upgraded: c1, n3, n4." in (tmp_path / "report.md").read_text()
+    written = (tmp_path / "report.md").read_text()
+    assert "Not upgraded: c1, n3, n4." in written
+    finish = f"ansible-playbook -i {tmp_path}/inventory.yml lockstep.teleport.upgrade -e teleport_target_version={HOP}"
+    assert finish in written.splitlines()
+
+
+def test_an_agent_that_did_not_answer_before_the_run_is_named_as_skipped(tmp_path: Path) -> None:
+    hosts = fleet()
+    hosts["n2"]["script"] = {"instance_info": "lose"}
+    outcome = run(tmp_path, hosts, teleport_waivers=["unreachable", "version-unknown"], teleport_target_version=HOP)
+    assert outcome.status == 0, outcome.text
+    assert outcome.upgraded(HOP) == ["a1", "n1", "n3", "n4", "n5"]
+    assert outcome.report is not None
+    assert outcome.report["skipped"] == ["n2"]
+    assert "Skipped: n2. They did not answer" in (tmp_path / "report.md").read_text()
 
 
 def watched(outcome: Outcome, version: str) -> dict[str, int]:

@@ -217,6 +217,17 @@ def test_what_is_left_is_told_with_the_command_that_finishes_it() -> None:
         assert render(report).count(report["finish"]) == 1
 
 
+def test_hosts_that_the_plan_left_out_are_named_with_the_command() -> None:
+    everyone = [*INSTANCES, instance("n2", version=None), instance("n3", version="16.5.18")]
+    both = record() + stage_record(PLAN, 0, "west", HOSTVARS, [])
+    report = build_report(PLAN, everyone, both)
+    assert (report["skipped"], report["left"]) == (["n2"], [])
+    assert "Skipped: n2. " in render(report)
+    assert render(report).count(report["finish"]) == 1
+    assert render(build_report(PLAN, everyone, record("n1"))).count(report["finish"]) == 1
+    assert "Skipped" not in render(build_report(PLAN, INSTANCES, both))
+
+
 def test_a_run_that_went_to_its_end_has_nothing_left() -> None:
     both = record() + stage_record(PLAN, 0, "west", HOSTVARS, [])
     report = build_report(PLAN, INSTANCES, both)
