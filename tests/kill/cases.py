@@ -40,13 +40,16 @@ PRIMARY = (
     (f"{_VERSIONS}/16.5.12 #1", (DIE,)),
     ("instance_upgrade: rename /usr/local/bin/teleport #1", (DIE,)),
     (f"{_VERSIONS}/17.7.20 #1", (POWER,)),
+    (f"{_NOTE} #1", (POWER,)),
     (_STOP, (DIE, ORPHAN)),
     (f"{_NOTE} #2", (POWER,)),
     (_SAVING, (POWER, OFF)),
     (_SAVED, (DIE,)),
+    (f"{_NOTE} #3", (POWER,)),
     (f"{_CURRENT} #2", (DIE,)),
     (_START, (DIE, POWER, ORPHAN)),
     ("instance_upgrade: symlink /opt/teleport-versions/previous.lockstep-* #1", (POWER,)),
+    (_DONE, (POWER,)),
     (f"{_VERSIONS}/.result.json #1", (POWER,)),
 )
 #: The same of its peers.
