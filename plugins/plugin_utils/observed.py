@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, pins, preflight
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, pins, preflight, trusted_clusters
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import CODES
 
 Instance = dict[str, Any]
@@ -96,10 +96,15 @@ def planner_instance(host: str, cluster: str, seen: Mapping[str, Any] | None) ->
     return {"host": host, "cluster": cluster, "version": None, "state": seen["state"], **kept}
 
 
-def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def merge_views(
+    instances: Iterable[Instance],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    declared: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Add what the clusters report: ``instances``, completed, and ``unmanaged``, those the inventory lacks.
 
-    ``cluster_concerns`` holds, by cluster, which preflight rules its own answers offend.
+    ``cluster_concerns`` holds, by cluster, which preflight rules its own answers offend, and ``findings`` how the trust
+    between them differs from *declared*, ``teleport_clusters``; none where that is not given.
 
     Instances are matched by host UUID, and by node name where the UUID could not be read: Teleport names an instance by
     the UUID in its data directory. An unreachable host gets the services and version its cluster last saw, because
@@ -122,6 +127,7 @@ def merge_views(instances: Iterable[Instance], hostvars: Mapping[str, Mapping[st
             )
             for cluster, view in views.items()
         },
+        "findings": [] if declared is None else trusted_clusters.findings(views, declared, own),
     }
 
 

@@ -51,6 +51,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "duplicate-host": "Two hosts have one host UUID: a clone, or one host under two names.",
         "duplicate-name": "Two instances of a cluster have one node name, so the cluster cannot tell them apart.",
     },
+    "trusted_clusters": {
+        "trust-undeclared": "A cluster trusts another, and `teleport_clusters` does not say so. May be waived.",
+        "trust-missing": "`teleport_clusters` declares a trust that the clusters know nothing of. A warning.",
+        "root-unmanaged": "A cluster trusts one of which the inventory has no host. A warning.",
+        "leaf-unmanaged": "A leaf of which the inventory has no host trusts a cluster. A warning.",
+        "leaf-offline": "A declared leaf is offline. May be waived; a warning while the leaf is itself unfinished.",
+    },
     "gate": {
         "gate-silent": "The cluster does not answer.",
         "gate-wrong-cluster": "The Auth Service asked belongs to another cluster.",
@@ -109,6 +116,13 @@ Found when the host is observed. All are blockers, but for `boto-missing` and `r
 
 {observed}
 
+## Of trusted clusters
+
+Found when the clusters are asked who trusts them and whom they trust, and their answers are held against
+`teleport_clusters`. A declared leaf that is offline is given `teleport_gate_patience` to come back before it counts.
+
+{trusted_clusters}
+
 ## Of a gate
 
 A gate asks a cluster again until it shows what the stage was to reach, or until `teleport_gate_patience` has passed;
@@ -166,6 +180,9 @@ def render() -> str:
         gate=_table(
             ("Code", "Waits", "What it means"),
             ((f"`{code}`", "no" if code in LASTING else "yes", meaning) for code, meaning in MEANINGS["gate"].items()),
+        ),
+        trusted_clusters=_table(
+            ("Code", "What it means"), ((f"`{code}`", text) for code, text in MEANINGS["trusted_clusters"].items())
         ),
         verify=_table(("Code", "What it means"), ((f"`{code}`", text) for code, text in MEANINGS["verify"].items())),
     )
