@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
+    around,
     auth_group,
     evidence_folder,
     expectations,
@@ -68,6 +69,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "approvable_hop": phases.approvable,
     "auth_expectations": expectations.after_primary,
     "auth_failures": auth_group.failures,
+    "auth_group_hosts": auth_group.hosts_of,
+    "auth_group_is_whole": auth_group.is_whole,
     "auth_part": auth_group.auth_part,
     "auth_primary_outcome": auth_group.primary_outcome,
     "beside_localhost": halt.beside_localhost,
@@ -115,7 +118,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "staging_paths": staging_view.staging_paths,
     "staging_summary": staging_view.staging_summary,
     "unfinished_record": report.unfinished_record,
-    "surrounding_findings": observed.surrounding_problems,
+    "surrounding_findings": around.problems,
     "upgrade_report": report.build_report,
     "upgrade_report_markdown": report.render,
     "verify_findings": _verify_findings,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
@@ -74,6 +74,20 @@ def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collect
     if result.get("failed"):
         return UNTOUCHED if result.get("rolled_back") or not result.get("changed") else UNKNOWN
     return UNKNOWN if variables.get("auth_failure") else UPGRADED
+
+
+def is_whole(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> bool:
+    """Whether every auth server of the group runs again, be it at the old version.
+
+    A gate that refused the primary, or a primary that was switched back with its data, has its own say before.
+    """
+    failed = [one for one in part["peers"] if one not in active or hostvars[one].get("auth_failure")]
+    return not failed and primary_outcome(part, hostvars, active) != UNKNOWN
+
+
+def hosts_of(cluster: str, instances: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return all auth hosts of a cluster, also those that a stage leaves as they are."""
+    return [one["host"] for one in instances if one["cluster"] == cluster and "auth" in one["services"]]
 
 
 def failures(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str]) -> list[str]:

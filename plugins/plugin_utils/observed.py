@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import hooks, pins, preflight, trusted_clusters
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import CODES
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import around, hooks, pins, preflight, trusted_clusters
 
 Instance = dict[str, Any]
 
@@ -63,7 +62,7 @@ def collect(
         "asked": sorted(asked.values()),
         "silent": sorted({instance["cluster"] for instance in instances} - set(asked)),
         "names": names,
-        **_surrounded(instances, dict(pairs)),
+        **around.surrounded(instances, dict(pairs)),
         "hooks": hooks.named([hostvars.get("localhost") or {}, *(variables for _host, variables in pairs)]),
     }
 
@@ -228,38 +227,6 @@ def _left_out(host: str, cluster: str) -> dict[str, Any]:
     message = f"{host} was left out by --limit, so what runs there is not known."
     hint = "Run without --limit: the order can only be kept over all hosts."
     return _blocker("limited", cluster, host, message, hint)
-
-
-def _surrounded(instances: Iterable[Instance], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    drains: list[str] = []
-    groups: dict[str, str] = {}
-    for instance in instances:
-        host, own = instance["host"], variables[instance["host"]]
-        if instance["state"] == "unreachable":
-            continue
-        if "auth" in instance["services"]:
-            if own.get("teleport_auth_group", "service") != "service":
-                groups.setdefault(instance["cluster"], host)
-        elif "proxy" in instance["services"] and own.get("teleport_proxy_drain", "none") != "none":
-            drains.append(host)
-    return {"drains": drains, "groups": sorted(groups.values())}
-
-
-def surrounding_problems(
-    inventory: Mapping[str, Any], hostvars: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return a blocker for each load balancer, and each manager of an auth group, that was asked and is of no use."""
-    clusters = {instance["host"]: instance["cluster"] for instance in inventory["instances"]}
-    found = []
-    for code, variable, hosts in (
-        ("drain-unusable", "drain_problem", inventory["drains"]),
-        ("auth-group-unusable", "auth_group_problem", inventory["groups"]),
-    ):
-        for host in hosts:
-            told = hostvars[host].get(variable)
-            if told:
-                found.append(_blocker(code, clusters[host], host, str(told), CODES[code].hint))
-    return found
 
 
 def _blocker(code: str, cluster: str, host: str, message: str, hint: str) -> dict[str, Any]:

@@ -112,3 +112,30 @@ def test_all_tables_that_a_group_names_are_listed_with_what_a_restore_changed() 
     assert auth_group.tables(part(*GROUP), hostvars) == ["t", "t-lockstep-20261122T201500Z"]
     hostvars["a1"] = host(auth_upgrade={"config_change": None})
     assert auth_group.tables(part(*GROUP), hostvars) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "active", "whole"),
+    [
+        ({}, GROUP, True),
+        ({"a1": {"auth_failure": "switched back", "auth_upgrade": {"failed": True, "rolled_back": True}}}, GROUP, True),
+        ({"a1": {"auth_failure": "The gate does not open.", "auth_upgrade": {"instance_after": {}}}}, GROUP, False),
+        ({"a3": {"auth_failure": "not ready"}}, GROUP, False),
+        ({}, ["a1", "a2"], False),
+        ({}, ["a2", "a3"], False),
+    ],
+)
+def test_a_group_is_given_back_only_when_every_server_runs_again(
+    changes: dict[str, Any], active: list[str], whole: bool
+) -> None:
+    hostvars = {**{host: {"auth_upgrade": {"instance_after": {}}} for host in GROUP}, **changes}
+    assert auth_group.is_whole(part(*GROUP), hostvars, active) is whole
+
+
+def test_a_group_has_all_auth_hosts_of_its_cluster() -> None:
+    instances = [
+        {"host": "a1", "cluster": "east", "services": ["auth", "proxy"]},
+        {"host": "p1", "cluster": "east", "services": ["proxy"]},
+        {"host": "b1", "cluster": "west", "services": ["auth"]},
+    ]
+    assert auth_group.hosts_of("east", instances) == ["a1"]

@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import (
-    collect,
-    merge_views,
-    surrounding_problems,
-)
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.observed import collect, merge_views
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -152,20 +148,3 @@ def test_a_backend_that_only_its_user_can_save_is_found_before_the_plan(
     wanted = [("backend-needs-command", "a", "main"), ("backend-needs-command", "b", "main")]
     assert [(item["code"], item["host"], item["cluster"]) for item in findings] == (wanted if found else [])
     assert all("teleport_backup_command" in item["message"] for item in findings)
-
-
-def test_who_stands_behind_a_load_balancer_or_a_manager_is_asked_before_the_plan() -> None:
-    drained, managed = {"teleport_proxy_drain": "haproxy"}, {"teleport_auth_group": "aws_asg"}
-    hostvars = {
-        "a1": {**seen(services=["auth"], cluster="east"), **managed},
-        "a2": {**seen(services=["auth"], cluster="east"), **managed, "auth_group_problem": "is refreshed"},
-        "a3": seen(services=["auth"], cluster="west"),
-        "p1": {**seen(services=["proxy"], cluster="east"), **drained, "drain_problem": "has no p1"},
-        "p2": {**seen(services=["proxy"], cluster="east"), **drained},
-        "n1": {**seen(), **drained},
-        "gone": drained,
-    }
-    found = collect(hostvars, hostvars, hostvars)
-    assert (found["drains"], found["groups"]) == (["p1", "p2"], ["a1"])
-    problems = surrounding_problems(found, hostvars)
-    assert [(one["code"], one["host"], one["message"]) for one in problems] == [("drain-unusable", "p1", "has no p1")]
