@@ -27,6 +27,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     rollback_report,
     stage_view,
     staging_view,
+    updaters,
     verify,
 )
 
@@ -119,6 +120,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "staging_summary": staging_view.staging_summary,
     "unfinished_record": report.unfinished_record,
     "surrounding_findings": around.problems,
+    "updaters_to_pause": updaters.to_pause,
+    "updaters_to_resume": updaters.to_resume,
     "upgrade_report": report.build_report,
     "upgrade_report_markdown": report.render,
     "verify_findings": _verify_findings,

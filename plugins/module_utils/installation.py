@@ -15,7 +15,7 @@ import re
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file, trust, updater
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import ENTERPRISE, FIPS
 
@@ -250,7 +250,7 @@ def make_versions_dir(layout: Layout) -> None:
 
 def install_method(host: Host, layout: Layout, managed_root: str = "/opt/teleport") -> str:
     """Tell how the programs in ``bin_dir`` came there: tarball, package, managed_updates or none."""
-    if _updater_is_on(managed_root):
+    if updater.is_managed(managed_root):
         return MANAGED_UPDATES
     present = [name for name in PROGRAMS if os.path.exists(layout.program(name))]
     if not present:
@@ -265,23 +265,6 @@ def install_method(host: Host, layout: Layout, managed_root: str = "/opt/telepor
 
 def _inside(path: str, folder: str) -> bool:
     return path.startswith(os.path.realpath(folder).rstrip("/") + "/")
-
-
-def _updater_is_on(managed_root: str) -> bool:
-    """Whether an ``update.yaml`` of teleport-update says that it may change the version by itself."""
-    try:
-        namespaces = sorted(os.listdir(managed_root))
-    except OSError:
-        return False
-    for namespace in namespaces:
-        try:
-            with open(os.path.join(managed_root, namespace, "update.yaml"), encoding="utf-8") as source:
-                lines = [line.replace(" ", "").strip() for line in source]
-        except (OSError, ValueError):
-            continue
-        if "enabled:true" in lines:
-            return True
-    return False
 
 
 def _owned_by_package(host: Host, path: str) -> bool:

@@ -28,6 +28,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     service,
     shield,
     surroundings,
+    updater,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
@@ -86,6 +87,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "options": given,
         "programs": _programs(host, unit, request.layout),
         "install_method": method,
+        "updater": updater.facts(host, request.versions_dir),
         "package": package_tools.facts(host, request.layout) if method == installation.PACKAGE else None,
         "kept_versions": installation.kept_versions(request.layout),
         "architecture": installation.architecture(os.uname().machine),

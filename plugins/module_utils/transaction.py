@@ -180,7 +180,7 @@ class Transaction:
         self._advance(journal.PREPARED)
         self._write_ahead()
         try:
-            if self._entry.restart:
+            if self._entry.restart and not self._means.way.is_live:
                 self._stop()
                 self._back_up()
             self._switch()

@@ -242,7 +242,8 @@ class Upgrade:
             self.record.note("adopted")
         if decision.restart and not self._order.client:
             with self._edits.written(self._replacement, str(self._order.config["path"])) as path:
-                release.try_configuration(self._host, self._layout, wanted, path)
+                if self._way.has_folders:
+                    release.try_configuration(self._host, self._layout, wanted, path)
             shield.leave(self._host, self._order.unit, self._order.detached)
             self._resources = self._read_resources(found)
         self.record.note("prepared")

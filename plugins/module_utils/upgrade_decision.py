@@ -96,7 +96,6 @@ def refusal(found: Found, wish: Wish) -> str:
 def _install_refusal(found: Found) -> str:
     reasons = {
         installation.NONE: "no Teleport program is installed in the bin_dir; only what is there can be upgraded",
-        installation.MANAGED_UPDATES: "teleport-update manages this host; uninstall it, or leave it the upgrade",
     }
     return reasons.get(found.method, "")
 

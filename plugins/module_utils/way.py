@@ -29,6 +29,10 @@ class Way(abc.ABC):
 
     #: Whether a release may have to be brought from the controller.
     is_brought = False
+    #: Whether switching also replaces the process, so that nothing is stopped before.
+    is_live = False
+    #: Whether releases have version folders, with programs in them that can be tried.
+    has_folders = True
     #: The edition, where the way knows it better than the programs do.
     edition: Optional[str] = None
 

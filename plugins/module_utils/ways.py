@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, package_tools
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order
 from ansible_collections.lockstep.teleport.plugins.module_utils.way import TarballWay, Way
 from ansible_collections.lockstep.teleport.plugins.module_utils.way_package import PackageWay
+from ansible_collections.lockstep.teleport.plugins.module_utils.way_updater import UpdaterWay
 
 
 def choose(
@@ -26,6 +27,13 @@ def choose(
     :param method: what `installation.install_method` found; None before anybody has looked.
     :param unfinished: the journal of an upgrade that was killed: a package that is half unpacked looks like none.
     """
+    if method == installation.MANAGED_UPDATES:
+        if not {"auth", "proxy"}.isdisjoint(order.instance["services"]):
+            raise HostError(
+                "teleport-update manages this host, which is no agent; it would be away for as long as it fetches. "
+                "Uninstall it there, and install the tarball or the package."
+            )
+        return UpdaterWay(host, order.layout, order.release)
     remembered = (unfinished or {}).get("remembered")
     if method == installation.PACKAGE or remembered:
         unit = "" if order.client else order.unit

@@ -151,6 +151,13 @@ instance:
           C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
       type: dict
       returned: always; null where it belongs to none
+    updater:
+      description:
+        - Teleport's own updater on the host, with C(kind) (C(teleport-update) or C(teleport-upgrade)), whether it is
+          C(enabled) and C(pinned), the version it has C(active), and whether M(lockstep.teleport.instance_updater) has
+          C(paused) it.
+      type: dict
+      returned: always; null where there is none
     bin_dir:
       description: As asked.
       type: str

@@ -125,6 +125,7 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "exe": programs["exe"],
         "install_method": observed["install_method"],
         "package": observed.get("package"),
+        "updater": observed.get("updater"),
         "bin_dir": request["bin_dir"],
         "versions_dir": request["versions_dir"],
         "kept_versions": observed["kept_versions"],
@@ -216,16 +217,17 @@ def _effective(programs: Mapping[str, Any], client: bool) -> Mapping[str, Any]:
 def findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Finding]:
     """Say what stands in the way of an upgrade, or should be known, in the order in which one would look."""
     if _is_client(observed):
-        return _host_findings(observed) + _install_findings(observed)
+        return _host_findings(observed) + _install_findings(observed) + _updater_findings(observed, ("client",))
     checks = (
         _host_findings(observed),
         _unit_findings(observed),
         _config_findings(observed, parsed),
         _storage_findings(observed, parsed),
+        _install_findings(observed),
+        _updater_findings(observed, teleport_config.services((parsed.summary or {}).get("roles_enabled", []))),
+        _version_findings(observed),
     )
-    return (
-        [finding for found in checks for finding in found] + _install_findings(observed) + _version_findings(observed)
-    )
+    return [finding for found in checks for finding in found]
 
 
 def _finding(code: str, severity: str, message: str, hint: str) -> Finding:
@@ -309,11 +311,23 @@ def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:
         return [_finding("nothing-installed", "blocker", "no Teleport program was found", hint)]
     if method == "package":
         return _package_findings(observed["package"])
-    if method == "managed_updates":
-        hint = (
-            "Run teleport-update disable and teleport-update uninstall first, or upgrade this host by Managed Updates."
-        )
-        return [_finding("managed-updates", "blocker", "teleport-update manages this host's version", hint)]
+    return []
+
+
+def _updater_findings(observed: Mapping[str, Any], services: Collection[str]) -> list[Finding]:
+    """What the host's own updaters mean for a run: they are paused, and of agents teleport-update does the work."""
+    found = observed.get("updater")
+    managed = observed["install_method"] == "managed_updates"
+    if managed and not (found and found["enabled"] and set(services) <= {"agent", "client"}):
+        message = "teleport-update installed this host's version, and is disabled or the host is no agent"
+        hint = "Uninstall it and install the tarball or the package, or, on an agent, enable it."
+        return [_finding("managed-updates", "blocker", message, hint)]
+    if found and found["paused"]:
+        message = "a run has paused this host's updater and has not put it back"
+        return [_finding("updater-paused", "warning", message, "The next run that changes anything puts it back.")]
+    if found and found["enabled"] and not found["pinned"]:
+        message = f"{found['kind']} is enabled, and may change the version by itself"
+        return [_finding("updater-enabled", "info", message, "It is paused while the run changes something.")]
     return []
 
 

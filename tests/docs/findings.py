@@ -38,7 +38,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "package-managed": "Teleport belongs to a package of the system that cannot be upgraded as it is:"
         " it is none of Teleport's own, or no single signed repository with channels per release line is set up.",
         "package-held": "The package is held. It is upgraded all the same, and held again afterwards.",
-        "managed-updates": "`teleport-update` manages the host's version.",
+        "managed-updates": "`teleport-update` installed what runs on a host with an Auth or Proxy Service, or is disabled.",
+        "updater-paused": "A run paused the host's updater and did not come to put it back. The next one does.",
+        "updater-enabled": "`teleport-update` or `teleport-upgrade` may change the version. It is paused during the run.",
         "version-unreadable": "The program does not tell its version.",
         "boto-missing": "The backend is DynamoDB, and the host's Python cannot import boto3, which saves it.",
         "recordings-not-saved": "Session recordings lie in S3, GCS or Azure and are not part of backups.",
@@ -107,8 +109,9 @@ Besides these, what a release line no longer takes is found by rules, each with 
 
 ## Of a host
 
-Found when the host is observed. All are blockers, but for `boto-missing` and `restarting`, which warn, and
-`package-held`, `recordings-not-saved` and `restart-pending`, which only inform.
+Found when the host is observed. All are blockers, but for `boto-missing`, `restarting` and
+`updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending` and `updater-enabled`,
+which only inform.
 
 {instance}
 

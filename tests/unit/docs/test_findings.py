@@ -39,6 +39,8 @@ def test_what_the_page_says_of_hosts_holds() -> None:
         "boto-missing": "warning",
         "restarting": "warning",
         "package-held": "info",
+        "updater-paused": "warning",
+        "updater-enabled": "info",
         "recordings-not-saved": "info",
         "restart-pending": "info",
     }

@@ -85,7 +85,7 @@ def test_decisions(changes: dict[str, Any], expected: Decision) -> None:
         ({}, WISH, ""),
         ({"method": "none"}, WISH, "no Teleport program"),
         ({"method": "package"}, WISH, ""),
-        ({"method": "managed_updates"}, WISH, "teleport-update"),
+        ({"method": "managed_updates"}, WISH, ""),
         ({"unit": None}, WISH, "cannot be used"),
         ({"unit": unit(load="masked")}, WISH, "masked"),
         ({"exec_path": "/opt/x/teleport"}, WISH, "ExecStart"),

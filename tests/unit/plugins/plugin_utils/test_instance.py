@@ -18,6 +18,9 @@ REQUEST = {"bin_dir": "/usr/local/bin", "versions_dir": "/opt/teleport-versions"
 
 
 DYNAMODB = "teleport: {storage: {type: dynamodb, table_name: t, audit_sessions_uri: 's3://b/r'}}\n"
+AGENT = "auth_service: {enabled: 'no'}\nproxy_service: {enabled: 'no'}\n"
+AUTH = "auth_service: {enabled: 'yes'}\nssh_service: {enabled: 'no'}\nproxy_service: {enabled: 'no'}\n"
+UPDATER = {"kind": "teleport-update", "enabled": True, "pinned": False, "active": "6.2.31", "paused": False}
 PACKAGE = {"problem": None, "held": False, "name": "teleport", "edition": "community"}
 
 
@@ -141,7 +144,15 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"install_method": "package", "package": {"problem": "no source"}}, ["package-managed"]),
         ({"install_method": "package", "package": PACKAGE}, []),
         ({"install_method": "package", "package": {**PACKAGE, "held": True}}, ["package-held"]),
-        ({"install_method": "managed_updates"}, ["managed-updates"]),
+        ({"install_method": "managed_updates", "updater": UPDATER, "config": AGENT}, ["updater-enabled"]),
+        ({"install_method": "managed_updates", "updater": {**UPDATER, "pinned": True}, "config": AGENT}, []),
+        (
+            {"install_method": "managed_updates", "updater": {**UPDATER, "enabled": False}, "config": AGENT},
+            ["managed-updates"],
+        ),
+        ({"install_method": "managed_updates", "updater": UPDATER, "config": AUTH}, ["managed-updates"]),
+        ({"updater": {**UPDATER, "kind": "teleport-upgrade"}, "config": AUTH}, ["updater-enabled"]),
+        ({"updater": {**UPDATER, "paused": True}}, ["updater-paused"]),
         (
             {"install_method": "none", "programs": {"running": None, "installed": None}},
             ["nothing-installed"],
