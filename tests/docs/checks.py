@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.config_edit import DROP, SET, Edit
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import Rule, rules
 
 PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
@@ -30,14 +31,51 @@ does not tell. What only a person can know is not checked at all; read the notes
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Besides these, every plan is held against the [rules of compatibility](findings.md) and the
-[known bad releases](release_lines.md).
+## Cures that the upgrade can make
+
+Where the cure is a safe change of `teleport.yaml`, the finding shows what would be changed. Name its code in
+`teleport_config_cures`, or `all`, and the change becomes part of the plan: it stands there, and on the page, with the
+stage that makes it, it is part of the digest that is approved, and the finding no longer blocks.
+
+| Code | What is changed |
+| --- | --- |
+{cures}
+
+Nothing is changed that does not stand in the plan. On each host the change is part of the upgrade of its instance:
+
+- The file has to be, to the byte, the one that was read for the plan. Comments, order and formatting stay as they are
+  everywhere else, and so do owner, mode and attributes.
+- The new version tests the changed file (`teleport configure --test`, from 7 on) before anything is stopped. The file
+  is changed between the stop of the old version and the start of the new one.
+- What was there goes on to lie beside the file as `teleport.yaml.lockstep-…`, until the old version is pruned. It is
+  put back when the new version does not come up, and by `lockstep.teleport.rollback`. A file that somebody has changed
+  since is left as it is.
+- A list or section that is written in a way that cannot be changed by itself (aliases, several keys in a line of a
+  block) is left alone; the finding stays. So is the file of an Auth Service on DynamoDB, from which backups read at
+  fixed places.
+- Neither plan nor diff show a value that is not one of those that the rule names.
+
+## What is checked besides
+
+Every plan is held against the [rules of compatibility](findings.md) and the [known bad releases](release_lines.md), and
+the trust between clusters against [what the inventory declares](findings.md#of-trusted-clusters).
 """
 
 
 def render() -> str:
     """Return the page."""
-    return TEMPLATE.format(rows="\n".join(_row(rule) for rule in rules().values()))
+    known = rules().values()
+    cures = "\n".join(f"| `{rule.id}` | {_change(rule.edit)} |" for rule in known if rule.edit)
+    return TEMPLATE.format(rows="\n".join(_row(rule) for rule in known), cures=cures)
+
+
+def _change(edit: Edit) -> str:
+    keys = ", ".join(f"`{'.'.join(key)}`" for key in edit.keys)
+    if edit.kind == SET:
+        return f"{keys} is set to `{edit.values[0]}`"
+    if edit.kind == DROP:
+        return f"{', '.join(f'`{value}`' for value in edit.values)} are dropped from {keys}"
+    return f"{keys} is removed"
 
 
 def _row(rule: Rule) -> str:

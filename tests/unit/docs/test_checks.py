@@ -11,5 +11,13 @@ def test_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), "run tests/docs/checks.py"
 
 
+def codes(part: str) -> list[str]:
+    return [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]
+
+
 def test_page_has_every_rule() -> None:
-    assert [line.split("`")[1] for line in render().splitlines() if line.startswith("| `")] == list(rules())
+    assert codes(render().partition("## Cures")[0]) == list(rules())
+
+
+def test_page_has_every_cure() -> None:
+    assert codes(render().partition("## Cures")[2]) == [rule.id for rule in rules().values() if rule.edit]
