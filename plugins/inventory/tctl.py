@@ -45,9 +45,15 @@ options:
   auth_server:
     description: Address of the Auth Service or of a proxy, for example V(teleport.example.com:443). Needs O(identity).
     type: str
+    env:
+      - name: LOCKSTEP_TELEPORT_AUTH_SERVER
+        version_added: 0.1.0
   identity:
     description: Path of an identity file on the controller that may list the instances of the cluster.
     type: path
+    env:
+      - name: LOCKSTEP_TELEPORT_IDENTITY
+        version_added: 0.1.0
   timeout:
     description: Seconds after which a call of C(tctl) is given up.
     type: int
