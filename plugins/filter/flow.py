@@ -27,8 +27,8 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     report,
     rollback_report,
     stage_view,
-    survey,
     staging_view,
+    survey,
     updaters,
     verify,
 )
