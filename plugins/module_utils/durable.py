@@ -14,7 +14,7 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
-from typing import Any, BinaryIO, Iterator, NamedTuple
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -50,15 +50,18 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
-def copy_file(source: str, target: str) -> Copied:
+def copy_file(source: str, target: str, meanwhile: Optional[Callable[[str], None]] = None) -> Copied:
     """Copy *source* to the private file *target*, which must not exist, and return what *source* holds.
 
-    The copy is not yet sure to be on disk, and has not been read.
+    The copy is not yet sure to be on disk, and has not been read. *meanwhile* is called with *target* once that is
+    complete: hashing the source takes longer.
     """
     # The kernel copies while another core hashes: both cost less together than passing each byte through here twice.
     with ThreadPoolExecutor(max_workers=1) as pool:
         found = pool.submit(hash_file, source)
         copy_content(source, target)
+        if meanwhile:
+            meanwhile(target)
         return found.result()
 
 

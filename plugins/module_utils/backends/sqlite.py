@@ -66,7 +66,6 @@ class SqliteBackend(Backend):
         copied = self._save_online(target) if serving else self._save_stopped(target)
         found = os.stat(self.location)
         part = Part(PART, copied.size, copied.sha256, self.location, found.st_mode & 0o777, found.st_uid, found.st_gid)
-        self._counted = (target, _counts(target))
         return Saved([part], self._counted[1], {})
 
     def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
@@ -161,16 +160,21 @@ class SqliteBackend(Backend):
     def _save_stopped(self, target: str) -> durable.Copied:
         self._refuse_if_open()
         journals = [suffix for suffix in _JOURNALS if os.path.exists(self.location + suffix)]
-        copied = durable.copy_file(self.location, target)
         if not journals:
-            return copied
-        for suffix in journals:
-            durable.copy_file(self.location + suffix, target + suffix)
-        return _fold_journals(target)
+            return durable.copy_file(self.location, target, self._count)
+        for suffix in ("", *journals):
+            durable.copy_content(self.location + suffix, target + suffix)
+        copied = _fold_journals(target)
+        self._count(target)
+        return copied
 
     def _save_online(self, target: str) -> durable.Copied:
         online_copy(self.location, target)
+        self._count(target)
         return durable.hash_file(target)
+
+    def _count(self, target: str) -> None:
+        self._counted = (target, _counts(target))
 
 
 def check_database(path: str, how: str = "mode=rw") -> None:
