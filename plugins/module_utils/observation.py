@@ -16,6 +16,7 @@ import zlib
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    client_tools,
     config_hints,
     durable,
     foreign_file,
@@ -151,10 +152,17 @@ def _programs(host: Host, unit: service.Unit, layout: installation.Layout) -> Di
         same = running is not None and process.same_file(link, path)
         installed = running if same else process.ask_version(host, path)
     clients: Dict[str, Any] = {}
+    elsewhere: Dict[str, Optional[str]] = {}
     if not unit.exists:
-        found = [name for name in installation.CLIENT_PROGRAMS if os.path.exists(layout.program(name))]
-        clients = {name: _answer(process.ask_version(host, layout.program(name))) for name in found}
-    return {"exe": exe, "running": _answer(running), "installed": _answer(installed), "clients": clients}
+        clients = {name: _answer(answer) for name, answer in client_tools.ask(host, layout).items()}
+        elsewhere = client_tools.elsewhere(host, layout)
+    return {
+        "exe": exe,
+        "running": _answer(running),
+        "installed": _answer(installed),
+        "clients": clients,
+        "elsewhere": elsewhere,
+    }
 
 
 def _answer(program: Optional[process.Program]) -> Optional[Dict[str, Optional[str]]]:

@@ -13,6 +13,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     adoption,
     artifact,
     backup,
+    client_tools,
     config_edit,
     durable,
     evidence,
@@ -148,8 +149,7 @@ class Upgrade:
 
     def _installed(self, pid: int, running: Optional[process.Program]) -> process.Program:
         if self._order.client:
-            present = [name for name in installation.CLIENT_PROGRAMS if os.path.exists(self._layout.program(name))]
-            answers = [process.ask_version(self._host, self._layout.program(name)) for name in present]
+            answers = list(client_tools.ask(self._host, self._layout).values())
             known = [answer for answer in answers if answer.output]
             if known:
                 return min(known, key=lambda answer: answer.output.release if answer.output else Version(0, 0, 0))

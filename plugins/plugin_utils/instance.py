@@ -157,7 +157,7 @@ def _facts(observed: Mapping[str, Any], summary: Mapping[str, Any], now: Mapping
     return {
         **observed["surroundings"],
         **summary.get("checked", {}),
-        "edition": now["edition"],
+        "edition": _edition(observed, now),
         "host_uuid": observed["host_uuid"],
         "nodename": summary["nodename"] or observed["hostname"],
         "serves_ssh": "ssh_service" in summary["roles_enabled"],
@@ -306,6 +306,16 @@ def _storage_findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Findi
 
 def _install_findings(observed: Mapping[str, Any]) -> list[Finding]:
     method = observed["install_method"]
+    elsewhere = observed["programs"].get("elsewhere") or {}
+    if elsewhere:
+        seen = ", ".join(f"{path} ({version or 'version not asked'})" for path, version in sorted(elsewhere.items()))
+        hint = "Name the folder that counts in teleport_bin_dir; see that the others are not newer than the servers."
+        found = [_finding("tools-elsewhere", "info", f"client tools that are not upgraded: {seen}", hint)]
+        return found + _method_findings(observed, method)
+    return _method_findings(observed, method)
+
+
+def _method_findings(observed: Mapping[str, Any], method: str) -> list[Finding]:
     if method == "none":
         hint = "Name the folder of teleport, tctl and tsh in teleport_bin_dir, or take the host out of the group."
         return [_finding("nothing-installed", "blocker", "no Teleport program was found", hint)]

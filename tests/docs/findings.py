@@ -35,6 +35,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "config-unparsable": "`teleport.yaml` cannot be read, or is not what Teleport takes.",
         "config-missing": "There is no `teleport.yaml` at `teleport_config_path`.",
         "nothing-installed": "No Teleport program is in `teleport_bin_dir`.",
+        "tools-elsewhere": "A host without a service has client tools in other places than `teleport_bin_dir`. They stay.",
         "package-managed": "Teleport belongs to a package of the system that cannot be upgraded as it is:"
         " it is none of Teleport's own, or no single signed repository with channels per release line is set up.",
         "package-held": "The package is held. It is upgraded all the same, and held again afterwards.",
@@ -110,7 +111,7 @@ Besides these, what a release line no longer takes is found by rules, each with 
 ## Of a host
 
 Found when the host is observed. All are blockers, but for `boto-missing`, `restarting` and
-`updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending` and `updater-enabled`,
+`updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending`, `tools-elsewhere` and `updater-enabled`,
 which only inform.
 
 {instance}

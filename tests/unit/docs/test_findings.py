@@ -41,6 +41,7 @@ def test_what_the_page_says_of_hosts_holds() -> None:
         "package-held": "info",
         "updater-paused": "warning",
         "updater-enabled": "info",
+        "tools-elsewhere": "info",
         "recordings-not-saved": "info",
         "restart-pending": "info",
     }

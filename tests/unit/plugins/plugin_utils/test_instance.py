@@ -153,6 +153,7 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"install_method": "managed_updates", "updater": UPDATER, "config": AUTH}, ["managed-updates"]),
         ({"updater": {**UPDATER, "kind": "teleport-upgrade"}, "config": AUTH}, ["updater-enabled"]),
         ({"updater": {**UPDATER, "paused": True}}, ["updater-paused"]),
+        ({"programs": {"elsewhere": {"/usr/bin/tsh": "16.5.12", "/root/.tsh/bin/tsh": None}}}, ["tools-elsewhere"]),
         (
             {"install_method": "none", "programs": {"running": None, "installed": None}},
             ["nothing-installed"],
