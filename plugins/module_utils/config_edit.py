@@ -215,18 +215,18 @@ def _is_beyond(record: Mapping[str, Any], wanted: Version) -> bool:
     return Version.parse(record["to"]) > Version.parse(record["from"]) >= wanted
 
 
-def _keep(path: str, kept: str) -> None:
-    """Give the old content a second name: that takes no room, and keeps its owner, mode and attributes."""
+def _keep(source: str, name: str) -> None:
+    """Give a file a second name: that takes no room, and keeps its owner, mode and attributes."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(kept)
+        os.unlink(name)
     try:
-        os.link(path, kept)
+        os.link(source, name)
     except OSError:
         # Some file systems have no links.
-        shutil.copy2(path, kept)
-        found = os.stat(path)
-        os.chown(kept, found.st_uid, found.st_gid)
-    durable.sync_folder(os.path.dirname(path))
+        shutil.copy2(source, name)
+        found = os.stat(source)
+        os.chown(name, found.st_uid, found.st_gid)
+    durable.sync_folder(os.path.dirname(name))
 
 
 def _read(path: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import process, readiness, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.readiness import WebAnswer
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
 #: Automatic restarts after which a start is given up: something that comes up late may need one or two.
@@ -53,7 +54,7 @@ class Look(NamedTuple):
     running: Optional[str]
     readiness: Optional[readiness.Readiness]
     closed: Tuple[str, ...]
-    web: Optional[readiness.WebAnswer] = None
+    web: Optional[WebAnswer] = None
 
 
 class Stopped(NamedTuple):

@@ -203,7 +203,7 @@ instance:
       description:
         - Preflight rules that the host offends, each with C(rule), its identifier, and C(found). Which of them matter
           depends on the release lines that an upgrade goes through, so M(lockstep.teleport.upgrade_plan) judges them.
-      - C(change) says what O(config_cures) could change, where it does not name the rule.
+        - C(change) says what O(config_cures) could change, where it does not name the rule.
       type: list
       elements: dict
       returned: always
