@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import socket
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence
 
@@ -23,6 +24,7 @@ _SHOW = "show stat -1 4 -1"  # all proxies, servers only
 _SECONDS = 5.0
 _TAKES = ("UP", "no check")  # "UP 1/3" is on its way down and still takes connections
 _SHOWN = 20
+_NUMBER_RE = re.compile(r"[0-9]{1,15}")
 
 
 class Server(NamedTuple):
@@ -58,13 +60,21 @@ def parse(answer: str) -> List[Server]:
 
     :raises HostError: when it is no table, as when the socket does not permit the command.
     """
-    rows = list(csv.DictReader(io.StringIO(answer.lstrip("# ").strip())))
-    if not answer.startswith("# ") or (rows and "svname" not in rows[0]):
-        raise HostError(f"HAProxy answers to {_SHOW!r}: {answer.strip()[:200] or 'nothing'}")
-    return [
-        Server(row["pxname"], row["svname"], row["status"], int(row["scur"] or 0), row.get("addr") or "")
-        for row in rows
-    ]
+    try:
+        if not answer.startswith("# "):
+            raise ValueError("a table starts with its columns")
+        return [_server(row) for row in csv.DictReader(io.StringIO(answer.lstrip("# ").strip()))]
+    except (csv.Error, KeyError, ValueError) as problem:
+        said = answer.strip()[:200] or "nothing"
+        raise HostError(f"HAProxy answers to {_SHOW!r}: {said}") from problem
+
+
+def _server(row: Dict[str, Any]) -> Server:
+    sessions = row["scur"] or "0"
+    if not _NUMBER_RE.fullmatch(sessions):
+        raise ValueError(f"{sessions!r} is no number of sessions")
+    backend, name, status = (row[key] or "" for key in ("pxname", "svname", "status"))
+    return Server(backend, name, status, int(sessions), row.get("addr") or "")
 
 
 def chosen(servers: Iterable[Server], wish: Wish) -> List[Server]:

@@ -14,6 +14,7 @@ import importlib
 import json
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 TAG = "lockstep-teleport-auth-group"
@@ -44,6 +45,10 @@ class Wish(NamedTuple):
     timeout: float = 300.0
 
 
+#: What the tag says of the group as it was.
+_BEFORE = {"min": int, "desired": int, "suspended": list, "protected": bool, "keep": str}
+
+
 class Group(NamedTuple):
     """The group as AWS describes it. *before* is how it was before it was scaled to one, None when it was not."""
 
@@ -59,6 +64,14 @@ class Group(NamedTuple):
         return sorted(instance for instance, own in self.states.items() if own == state)
 
 
+def _before(tag: str) -> Dict[str, Any]:
+    """Read the tag; whoever may tag the group may have written it."""
+    found = foreign_file.parse_json(tag.encode("utf-8", "replace"))
+    if not isinstance(found, dict) or {key: type(value) for key, value in found.items()} != _BEFORE:
+        raise ValueError("it has other keys or values")
+    return found
+
+
 def parse(name: str, answer: Dict[str, Any]) -> Group:
     """Read what ``DescribeAutoScalingGroups`` answers.
 
@@ -71,7 +84,7 @@ def parse(name: str, answer: Dict[str, Any]) -> Group:
     one = answer["AutoScalingGroups"][0]
     kept = [tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == TAG]
     try:
-        before = json.loads(kept[0]) if kept else None
+        before = _before(kept[0]) if kept else None
     except ValueError as problem:
         raise HostError(
             f"The tag {TAG} of {name} is not what was written there: {kept[0]!r}. Put the group right and remove it."
