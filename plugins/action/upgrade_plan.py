@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.estimate import estimate
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import STRATEGIES
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.render import render
@@ -28,6 +29,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proxy_batches": {"type": "list", "elements": "raw", "default": [1, "10%", "25%"]},
     "allow_prerelease": {"type": "list", "elements": "str", "default": []},
     "edition": {"type": "str", "choices": ["community", "enterprise", "fips"]},
+    "forks": {"type": "int", "default": 5},
+    "measured": {"type": "dict", "default": {}},
 }
 
 
@@ -42,12 +45,14 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         outcome = plan_upgrade(arguments)
+        estimates = estimate(outcome.plan, arguments["forks"], arguments["measured"])
         result.update(
             changed=False,
             failed=outcome.refused,
             msg=outcome.message,
             plan=outcome.plan,
             findings=outcome.plan["findings"],
-            markdown=render(outcome.plan, refused=outcome.refused),
+            estimates=estimates,
+            markdown=render(outcome.plan, refused=outcome.refused, estimates=estimates),
         )
         return result

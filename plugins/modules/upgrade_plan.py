@@ -172,6 +172,16 @@ options:
       - The edition that is expected everywhere. By default whatever is installed stays.
     type: str
     choices: [community, enterprise, fips]
+  forks:
+    description: How many hosts the controller works on at the same time; what RV(estimates) counts with.
+    type: int
+    default: 5
+  measured:
+    description:
+      - Seconds that one host of a phase took in an earlier run, by phase (V(auth), V(proxy), V(agent), V(client)), and
+        that a V(gate) took; RV(estimates) counts with them instead of defaults.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -199,6 +209,25 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+estimates:
+  description: How long the plan will take. It is no part of what the digest seals.
+  returned: always
+  type: dict
+  contains:
+    seconds:
+      description: The whole.
+      type: int
+      returned: always
+    stages:
+      description: C(index) and C(seconds) of each stage, and its seconds by phase as C(phases).
+      type: list
+      elements: dict
+      returned: always
+    measured:
+      description: Phases whose figures were measured and not guessed.
+      type: list
+      elements: str
+      returned: always
 plan:
   description:
     - The plan. The steps of all stages, read in order, are the total order of changes.

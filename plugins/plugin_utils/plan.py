@@ -48,8 +48,8 @@ def sealed(content: Mapping[str, Any]) -> Plan:
 
 
 def digest_of(plan: Mapping[str, Any]) -> str:
-    """Return the digest that the content of a plan has, whatever digest it carries."""
-    return str(sealed({key: value for key, value in plan.items() if key != "digest"})["digest"])
+    """Return the digest that the content of a plan has, whatever digest it carries. Estimates are no part of it."""
+    return str(sealed({key: value for key, value in plan.items() if key not in ("digest", "estimates")})["digest"])
 
 
 def _stage(index: int, draft: Draft, sizes: Sizes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.estimate import told
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import BLOCKER, INFO, WAIVED, WARNING
 
 _HOSTS_SHOWN = 5
@@ -23,13 +24,13 @@ _PHASES = {"auth": "Auth Service", "proxy": "Proxy Service", "agent": "agents", 
 Step = Mapping[str, Any]
 
 
-def render(plan: Mapping[str, Any], *, refused: bool = False) -> str:
-    """Return the Markdown of a plan; of a refused one, what speaks against it."""
+def render(plan: Mapping[str, Any], *, refused: bool = False, estimates: Mapping[str, Any] | None = None) -> str:
+    """Return the Markdown of a plan, with what `estimate` says of it; of a refused one, what speaks against it."""
     lines = [f"# Teleport upgrade to {_escape(plan['target_version'])}", ""]
     if refused:
         lines += ["**Refused.** Nothing will be changed until the blockers below are cured or waived.", ""]
     else:
-        lines += _summary(plan)
+        lines += _summary(plan, estimates)
     lines += _findings(plan["findings"])
     for stage in plan["stages"]:
         lines += _stage(stage, plan["hops"])
@@ -38,7 +39,7 @@ def render(plan: Mapping[str, Any], *, refused: bool = False) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _summary(plan: Mapping[str, Any]) -> list[str]:
+def _summary(plan: Mapping[str, Any], estimates: Mapping[str, Any] | None) -> list[str]:
     if not plan["stages"]:
         return ["Everything is there already. Nothing is to be done.", ""]
     steps = [step for stage in plan["stages"] for step in stage["steps"]]
@@ -52,6 +53,7 @@ def _summary(plan: Mapping[str, Any]) -> list[str]:
         f"{_many(len({step['host'] for step in steps}), 'host')} of {_many(len(clusters), 'cluster')}: "
         + _cut([_escape(name) for name in clusters], _HOSTS_SHOWN),
         f"- {_many(waived, 'waived blocker')}",
+        *([f"- {told(estimates)}"] if estimates else []),
         "",
         "Stages are carried out in this order, batches one after the other, the hosts of a batch together.",
         "",

@@ -26,7 +26,7 @@ START, TARGET = "4.4.12", "8.3.12"
 CLUSTERS: dict[str, Any] = {"main": {}, "leaf-a": {"root": "main"}, "leaf-b": {"root": "main"}}
 
 
-def fleet(size: int) -> list[dict[str, Any]]:
+def fleet(size: int, start: str = START) -> list[dict[str, Any]]:
     """Return a fleet: in each cluster three auth servers, four proxies, one host with client tools, the rest agents."""
     kinds = ["auth"] * 3 + ["proxy"] * 4 + ["client"]
     rows = []
@@ -34,7 +34,7 @@ def fleet(size: int) -> list[dict[str, Any]]:
         cluster = list(CLUSTERS)[number % len(CLUSTERS)]
         place = number // len(CLUSTERS)
         service = kinds[place] if place < len(kinds) else "agent"
-        rows.append({"host": f"host-{number:06}", "cluster": cluster, "services": [service], "version": START})
+        rows.append({"host": f"host-{number:06}", "cluster": cluster, "services": [service], "version": start})
     return rows
 
 
