@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable_values
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, preflight, teleport_config
@@ -188,9 +189,10 @@ def _cures(
 
 
 def _edition(observed: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The edition: a package says more than its programs do, of which not every FIPS build says that it is one."""
+    """The edition. Not every FIPS build says that it is one: its package does, and the flag it is started with."""
     package = observed.get("package") or {}
-    found: str | None = package.get("edition") or now["edition"]
+    flagged = "fips" if now["edition"] == "enterprise" and observed["options"].get("fips") else None
+    found: str | None = package.get("edition") or flagged or now["edition"]
     return found
 
 
@@ -301,6 +303,11 @@ def _storage_findings(observed: Mapping[str, Any], parsed: Parsed) -> list[Findi
         message = f"session recordings lie in {', '.join(elsewhere)} and are not part of backups"
         hint = "Give the bucket versions; an upgrade only adds to it."
         found.append(_finding("recordings-not-saved", "info", message, hint))
+    audits = [uri.partition("?")[0] for uri in kinds.unsaved_audit(storage)]
+    if audits:
+        message = f"the audit log lies in {', '.join(audits)} and is not part of backups"
+        hint = "Save it by the means of that store; a newer version may change its tables."
+        found.append(_finding("audit-not-saved", "warning", message, hint))
     return found
 
 

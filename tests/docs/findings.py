@@ -44,6 +44,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "updater-enabled": "`teleport-update` or `teleport-upgrade` may change the version. It is paused during the run.",
         "version-unreadable": "The program does not tell its version.",
         "boto-missing": "The backend is DynamoDB, and the host's Python cannot import boto3, which saves it.",
+        "audit-not-saved": "The audit log lies in a store that backups of this backend do not hold.",
         "recordings-not-saved": "Session recordings lie in S3, GCS or Azure and are not part of backups.",
         "restart-pending": "Another version is installed than runs. The one that runs counts.",
     },
@@ -110,7 +111,7 @@ Besides these, what a release line no longer takes is found by rules, each with 
 
 ## Of a host
 
-Found when the host is observed. All are blockers, but for `boto-missing`, `restarting` and
+Found when the host is observed. All are blockers, but for `audit-not-saved`, `boto-missing`, `restarting` and
 `updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending`, `tools-elsewhere` and `updater-enabled`,
 which only inform.
 

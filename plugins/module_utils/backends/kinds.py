@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 #: Types that mean files under the data directory. Which files depends on the version: before 4.0 ``dir`` and its
 #: default were a folder of files, from 4.0 on both mean SQLite (Teleport CHANGELOG 4.0).
@@ -34,6 +34,23 @@ def is_postgresql(uri: str) -> bool:
     return uri.partition("://")[0] in POSTGRESQL_TYPES
 
 
+def logs_in_by_token(uri: str) -> bool:
+    """Return whether Teleport logs in to the database *uri* with tokens of a cloud, which nobody else can."""
+    return "auth_mode=" in uri
+
+
+def unsaved_audit(storage: Mapping[str, Any]) -> List[str]:
+    """Return the entries of ``audit_events_uri`` whose stores no backup of this backend holds, files apart."""
+    kind = kind_of(storage)
+    return [
+        uri
+        for uri in map(str, storage.get("audit_events_uri") or [])
+        if uri.partition("://")[0] not in ("file", "stdout")
+        and not (is_postgresql(uri) and not logs_in_by_token(uri))
+        and not (kind in DYNAMODB_TYPES and uri.startswith("dynamodb://"))
+    ]
+
+
 def refusal(storage: Mapping[str, Any]) -> Optional[str]:
     """Return why nothing but the user's own commands can save this backend; ``None`` when the collection can."""
     kind = kind_of(storage)
@@ -45,10 +62,10 @@ def refusal(storage: Mapping[str, Any]) -> Optional[str]:
             f"{', '.join(name for name in SAVED_TYPES if name)}. {_COMMANDS} to commands of your own, which could "
             f"{' '.join(way.split())}."
         )
-    audits = [str(uri) for uri in storage.get("audit_events_uri") or [] if is_postgresql(str(uri))]
-    if (kind in POSTGRESQL_TYPES and storage.get("auth_mode")) or any("auth_mode=" in uri for uri in audits):
+    audits = [str(uri) for uri in storage.get("audit_events_uri") or []]
+    if kind in POSTGRESQL_TYPES and (storage.get("auth_mode") or any(map(logs_in_by_token, audits))):
         return (
-            "auth_mode: Teleport logs in to its PostgreSQL with tokens of a cloud, which PostgreSQL's own programs "
+            "auth_mode: Teleport logs in to this PostgreSQL with tokens of a cloud, which PostgreSQL's own programs "
             f"cannot. {_COMMANDS}."
         )
     return None

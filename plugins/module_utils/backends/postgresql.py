@@ -220,7 +220,8 @@ class PostgresqlBackend(Backend):
 
 
 def _audit_stores(storage: Mapping[str, Any]) -> List[Store]:
-    audits = [str(uri) for uri in storage.get("audit_events_uri") or [] if kinds.is_postgresql(str(uri))]
+    named = map(str, storage.get("audit_events_uri") or [])
+    audits = [uri for uri in named if kinds.is_postgresql(uri) and not kinds.logs_in_by_token(uri)]
     return [
         Store("audit" if not number else f"audit-{number + 1}", uri, AUDIT_TABLES) for number, uri in enumerate(audits)
     ]

@@ -18,6 +18,7 @@ REQUEST = {"bin_dir": "/usr/local/bin", "versions_dir": "/opt/teleport-versions"
 
 
 DYNAMODB = "teleport: {storage: {type: dynamodb, table_name: t, audit_sessions_uri: 's3://b/r'}}\n"
+AUDIT = "teleport: {{storage: {{type: etcd, peers: [e1], audit_events_uri: ['{}']}}}}\n"
 AGENT = "auth_service: {enabled: 'no'}\nproxy_service: {enabled: 'no'}\n"
 AUTH = "auth_service: {enabled: 'yes'}\nssh_service: {enabled: 'no'}\nproxy_service: {enabled: 'no'}\n"
 UPDATER = {"kind": "teleport-update", "enabled": True, "pinned": False, "active": "6.2.31", "paused": False}
@@ -141,6 +142,10 @@ def test_client_tools_count_with_the_oldest() -> None:
         ({"config": DYNAMODB, "surroundings": {"boto3": True}}, ["recordings-not-saved"]),
         ({"config": DYNAMODB + "auth_service: {enabled: 'no'}\n"}, []),
         ({"config": "teleport: {storage: {type: sqlite, audit_sessions_uri: file:///var/log}}\n"}, []),
+        ({"config": AUDIT.format("athena://events?topic=x")}, ["audit-not-saved"]),
+        ({"config": AUDIT.format("postgresql://u:secret@db/audit#auth_mode=azure")}, ["audit-not-saved"]),
+        ({"config": AUDIT.format("postgresql://u:secret@db/audit")}, []),
+        ({"config": AUDIT.format("file:///var/lib/teleport/log")}, []),
         ({"install_method": "package", "package": {"problem": "no source"}}, ["package-managed"]),
         ({"install_method": "package", "package": PACKAGE}, []),
         ({"install_method": "package", "package": {**PACKAGE, "held": True}}, ["package-held"]),
@@ -166,6 +171,20 @@ def test_client_tools_count_with_the_oldest() -> None:
 )
 def test_findings(changes: dict[str, Any], expected: list[str]) -> None:
     assert codes(observation(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "expected"),
+    [
+        ("enterprise", {"fips": "yes"}, "fips"),
+        ("enterprise", {}, "enterprise"),
+        ("fips", {}, "fips"),
+        ("community", {"fips": "yes"}, "community"),
+    ],
+)
+def test_what_is_started_in_fips_mode_is_no_plain_enterprise(said: str, options: dict[str, str], expected: str) -> None:
+    running = {"version": "17.7.20", "edition": said, "error": None}
+    assert assembled(observation(programs={"running": running}, options=options))["edition"] == expected
 
 
 def test_a_package_tells_the_edition() -> None:

@@ -104,6 +104,20 @@ def test_postgresql_is_one_place_by_servers_and_databases() -> None:
 
 
 @pytest.mark.parametrize(
+    ("audit", "location"),
+    [
+        (["file:///log"], "/teleport/"),
+        (["postgresql://u:***@db/audit", "stdout://"], "/teleport/, audit db:5432/audit"),
+        (["postgresql://u@db/audit#auth_mode=azure"], "/teleport/"),
+    ],
+)
+def test_an_audit_log_in_postgresql_is_saved_beside_another_store(audit: list[str], location: str) -> None:
+    storage = {"type": "etcd", "peers": ["https://etcd1"], "audit_events_uri": audit}
+    found = open_backend(storage, "/var/lib/teleport", "17.7.20")
+    assert (found.kind, found.location, found.shared) == ("etcd", location, True)
+
+
+@pytest.mark.parametrize(
     ("storage", "says"), [({"type": "etcd"}, r"storage\.peers"), ({"type": "etcd", "peers": []}, "names no")]
 )
 def test_etcd_without_servers(storage: dict[str, Any], says: str) -> None:
