@@ -83,7 +83,7 @@ def play(
     folder: Path, hosts: dict[str, dict[str, Any]], *arguments: str, name: str = "upgrade", **extra: Any
 ) -> Outcome:
     """Run a playbook of the collection over an inventory of stand-ins."""
-    _collection(folder / "collections" / "ansible_collections" / "lockstep" / "teleport")
+    lay_out(folder / "collections" / "ansible_collections" / "lockstep" / "teleport")
     inventory, report, log = folder / "inventory.yml", folder / "report.json", folder / "calls"
     inventory.write_text(yaml.safe_dump({"teleport": {"hosts": hosts}}))
     given = {
@@ -115,8 +115,9 @@ def environment(folder: Path, log: Path) -> dict[str, str]:
     return {**kept, **own, "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_FORKS": "4"}
 
 
-def _collection(target: Path) -> None:
-    """The collection as it is, but for the actions that a stand-in plays."""
+def lay_out(target: Path, *others: str) -> None:
+    """Put the collection there as it is, but for the actions that a stand-in plays; *others* are more of them."""
+    played = {*STAND_INS, *others}
     plugins = target / "plugins"
     (plugins / "action").mkdir(parents=True)
     for entry in (ROOT / "meta", ROOT / "roles", ROOT / "playbooks", ROOT / "galaxy.yml"):
@@ -126,8 +127,8 @@ def _collection(target: Path) -> None:
             (plugins / entry.name).symlink_to(entry)
     for entry in (ROOT / "plugins" / "action").glob("*.py"):
         stand_in = Path(__file__).with_name("stand_in.py")
-        (plugins / "action" / entry.name).symlink_to(stand_in if entry.stem in STAND_INS else entry)
-    for name in STAND_INS:
+        (plugins / "action" / entry.name).symlink_to(stand_in if entry.stem in played else entry)
+    for name in played:
         file = plugins / "action" / f"{name}.py"
         if not file.is_symlink():
             file.symlink_to(Path(__file__).with_name("stand_in.py"))

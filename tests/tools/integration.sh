@@ -13,6 +13,8 @@ pytest_step backends dev tests/backends --numprocesses 2 --dist loadfile
 pytest_step double dev tests/double/tests --numprocesses 4
 # Whole playbooks behind a real load balancer, whose clients never pause.
 pytest_step drain dev tests/drain --numprocesses 2
+# Jobs of the real ansible-runner, and the objects they are launched from.
+pytest_step awx dev tests/awx tests/runner --numprocesses 2 --dist loadfile
 pytest_step security dev tests/security
 pytest_step packages dev tests/packages
 pytest_step sick dev tests/sick
