@@ -14,11 +14,14 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     cluster_facts,
     cluster_view,
     config_edit,
+    haproxy,
     package_apt,
     package_rpm,
     package_source,
+    scaling_group,
     surroundings,
     tctl,
+    updater,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, inventory_hosts, safe_yaml
@@ -111,7 +114,21 @@ TBOT = ["auth_server: a:3025\noutputs: []\n", "version: v2\nproxy_server: p:443\
 KEYS = ["/web/users/alice/pwd", "/web/users/alice/mfa/1", "/web/users/bob/pwd"]
 MIGRATION = {"version": 3, "phase": 1, "started": "2026-11-22T10:00:00Z"}
 
+SERVERS = "# pxname,svname,status,scur,addr,\nteleport,proxy1,UP,3,10.0.0.1:3080,\nteleport,proxy2,DRAIN,,,\n\n"
+BEFORE = {"min": 2, "desired": 3, "suspended": ["Launch"], "protected": False, "keep": "i-1"}
+UPDATE = "version: v1\nspec:\n  enabled: true\n  pinned: false\nstatus:\n  active:\n    version: 17.7.20\n"
+
+
+def tagged_group(tag: str) -> Any:
+    """A group whose tag somebody wrote; the rest of the answer is boto3's, by its own model."""
+    one = {"MinSize": 1, "DesiredCapacity": 1, "Instances": [], "Tags": [{"Key": scaling_group.TAG, "Value": tag}]}
+    return scaling_group.parse("auth", {"AutoScalingGroups": [one]})
+
+
 PARSERS: dict[str, Parser] = {
+    "haproxy.parse": Parser(haproxy.parse, tampered([SERVERS]), (HostError,)),
+    "scaling_group.parse": Parser(tagged_group, json_text(BEFORE), (HostError,)),
+    "updater.parse": Parser(updater.parse, tampered([UPDATE])),
     "package_source.find": Parser(find_sources, tampered([LIST, DEB822, REPO])),
     "package_apt offers": Parser(offered(package_apt.Apt, LIST, "/a.list"), tampered([SHOWN]), (HostError,)),
     "package_rpm offers": Parser(offered(package_rpm.Rpm, REPO, "/c.repo"), tampered([QUERIED]), (HostError,)),
