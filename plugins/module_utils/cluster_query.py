@@ -77,7 +77,7 @@ def ask(tctl: Tctl, wall: Callable[[], float] = time.time) -> Dict[str, Any]:
         for kind, service in HEARTBEATS
         for sighting in cluster_view.from_heartbeats(service, tctl.resources(kind))
     ]
-    major = _major(status.version)
+    major = major_of(status.version)
     inventory = cluster_view.from_inventory(_optional(tctl.inventory, "inventory", unseen)) if _has(major) else []
     for kind in AGENT_KINDS:
         if major is not None and kind.first <= major <= kind.last:
@@ -101,7 +101,7 @@ def ask_facts(tctl: Tctl, version: Optional[str]) -> Dict[str, Any]:
         # Whoever may not list them can upgrade all the same.
         return {}
     facts = {**cluster_facts.of_roles(roles), **cluster_facts.of_users(users, roles)}
-    major = _major(version)
+    major = major_of(version)
     if major is not None and major <= CONNECTORS_ASKED:
         facts.update(cluster_facts.of_connectors(_optional(partial(tctl.resources, "github"), "github", [])))
     return facts
@@ -131,7 +131,8 @@ def _has(major: Optional[int]) -> bool:
     return major is not None and major >= INVENTORY_SINCE
 
 
-def _major(version: Optional[str]) -> Optional[int]:
+def major_of(version: Optional[str]) -> Optional[int]:
+    """Return the major of a version that a cluster told; None where it told none, or none that can be read."""
     try:
         return Version.parse(version).major if version else None
     except VersionError:

@@ -318,4 +318,77 @@ _ROLLBACK = {
     ),
 }
 
-CODES: dict[str, Code] = {**_INPUT, **_CLUSTERS, **_INSTANCES, **_VERSIONS, **_PLAN, **_ROLLBACK, **_PREFLIGHT}
+_ROTATION = {
+    "rotation-cluster-unknown": _blocker(
+        "A cluster is to be rotated that the inventory does not have.", "Correct teleport_rotate_clusters."
+    ),
+    "rotation-grace": _blocker(
+        "The grace period is so short that running instances could be cut off by it.",
+        "Set teleport_rotate_grace_period to 30m or more.",
+    ),
+    "rotation-silent": _blocker(
+        "No Auth Service of the cluster answers, so where its authorities stand is not known.",
+        "Start it, or name the clusters to rotate in teleport_rotate_clusters.",
+    ),
+    "rotation-type-unknown": _blocker(
+        "The cluster has no authority of the type that is to be rotated.", "Correct teleport_rotate_types."
+    ),
+    "rotation-automatic": _blocker(
+        "An authority is rotated automatically: it goes on by its schedule and waits for nobody.",
+        "Wait until it has ended, or roll it back by hand: tctl auth rotate --manual --type=TYPE --phase=rollback.",
+    ),
+    "rotation-other": _warning(
+        "Another authority is being rotated by hand.", "Add it to teleport_rotate_types to finish it too."
+    ),
+    "rotation-past": _blocker(
+        "An authority is past the phase that was to be the last one.",
+        "Set teleport_rotate_until to a later phase, or to rollback.",
+    ),
+    "rotation-rolling-back": _info(
+        "An authority is being rolled back. That is finished first; nothing new is begun.",
+        "Run again afterwards to begin anew.",
+    ),
+    "rotation-recent": _info(
+        "An authority was rotated, or rolled back, a short while ago and counts as done.",
+        "To rotate it again, set teleport_rotate_min_age to 0.",
+    ),
+    "rotation-upgrade": _blocker(
+        "An upgrade is on its way: Auth Services of several versions, or an unfinished host.",
+        "Finish the upgrade, then rotate.",
+    ),
+    "rotation-offline": _waivable(
+        "An instance is not connected, or missed an earlier rotation. It would be cut off and have to join anew.",
+        "Bring it back, or take it out of the inventory for good. Waived, it may be cut off.",
+    ),
+    "rotation-blind": _waivable(
+        "The cluster does not show the phase of an instance: what it runs reports none in this version.",
+        "Waived, teleport_rotate_settle seconds are waited after each phase instead, the time in which Teleport looks.",
+    ),
+    "rotation-behind": _info(
+        "An instance has not reported the present phase yet. The next phase waits for it.",
+        "Look at its log if it stays behind.",
+    ),
+    "rotation-leaf-offline": _waivable(
+        "A leaf cluster is not connected, so it keeps trusting the old keys only.",
+        "Connect it first. Waived, each cluster is a stranger to the other's users until they are connected again.",
+    ),
+    "rotation-trust-unseen": _waivable(
+        "A cluster in trust is not in the inventory, so nobody can see whether it has learnt of the new keys.",
+        "Add it. Waived, teleport_rotate_settle seconds are waited after each phase instead.",
+    ),
+    "rotation-pins": _warning(
+        "Configurations name the CA pin that a rotation of the host authority replaces.",
+        "Replace it there once the rotation has ended; running instances do not need it, joining ones do.",
+    ),
+}
+
+CODES: dict[str, Code] = {
+    **_INPUT,
+    **_CLUSTERS,
+    **_INSTANCES,
+    **_VERSIONS,
+    **_PLAN,
+    **_ROLLBACK,
+    **_ROTATION,
+    **_PREFLIGHT,
+}

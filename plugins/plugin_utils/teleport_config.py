@@ -81,6 +81,7 @@ def summarize(text: str, options: Mapping[str, str]) -> dict[str, Any]:
         "nodename": options.get("nodename") or _text(teleport.get("nodename")),
         "ciphersuites": _texts(teleport.get("ciphersuites")),
         "auth_servers": _auth_servers(teleport, options),
+        "ca_pins": _texts(teleport.get("ca_pin")),
         "cluster_name": _cluster_name(auth),
         "auth_listen_addr": _text(auth.get("listen_addr")) or AUTH_LISTEN,
         "proxy_web_addr": _text(proxy.get("web_listen_addr")) or PROXY_WEB_LISTEN,

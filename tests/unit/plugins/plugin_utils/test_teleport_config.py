@@ -26,6 +26,7 @@ teleport:
   auth_token: hunter2
   diag_addr: 127.0.0.1:3434
   ciphersuites: [tls-a, tls-b]
+  ca_pin: "sha256:00ff"
   auth_servers:
     - auth.example.org:3025
   storage:
@@ -65,6 +66,7 @@ def test_everything_that_is_needed_and_nothing_secret() -> None:
         "nodename": "harbour",
         "ciphersuites": ["tls-a", "tls-b"],
         "auth_servers": ["auth.example.org:3025"],
+        "ca_pins": ["sha256:00ff"],
         "cluster_name": "main.example.org",
         "auth_listen_addr": "10.0.0.1:3025",
         "proxy_web_addr": "0.0.0.0:443",
