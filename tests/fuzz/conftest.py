@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long the fuzzers go on, and how much memory they may take.
 
-``LOCKSTEP_FUZZ_EXAMPLES`` is the number of examples for each parser; `make unit` takes a few, the same each time, so that a
-change is judged by itself; `make fuzz` takes thousands of new ones.
+``LOCKSTEP_FUZZ_EXAMPLES`` is the number of examples for each parser; `make unit` takes a few, the same each time, so
+that a change is judged by itself; `make fuzz` takes thousands of new ones.
 """
 
 from __future__ import annotations
