@@ -78,6 +78,9 @@ def options(arguments: Sequence[str]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     rest = iter(arguments)
     for argument in rest:
+        if argument == "--fips":
+            # Builds of no other edition start with it.
+            found["fips"] = "yes"
         name, equals, value = argument.partition("=")
         if name in _OPTIONS:
             found[_OPTIONS[name]] = value if equals else next(rest, "")

@@ -31,7 +31,9 @@ class Repository(NamedTuple):
     key: Path
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is given
         """Say nothing."""
 
@@ -65,7 +67,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
     subprocess.run([*build, "--out", str(tarballs)], check=True, capture_output=True)
     publish = [sys.executable, str(DOUBLE / "packages.py"), "--out", str(folder)]
     subprocess.run([*publish, *map(str, sorted(tarballs.glob("*.tar.gz")))], check=True, capture_output=True)
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Repository(f"http://127.0.0.1:{server.server_port}", folder, folder / "key.asc")

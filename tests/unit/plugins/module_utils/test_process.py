@@ -30,6 +30,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.process import (
         (["teleport", "start", "--config=/a", "--config=/b"], {"config": "/b"}),
         (["teleport", "start", "-r", "node,proxy"], {"roles": "node,proxy"}),
         (["teleport", "start", "--token=hunter2"], {}),
+        (["teleport", "start", "--fips", "-c", "/a.yaml"], {"config": "/a.yaml", "fips": "yes"}),
         (["teleport", "start", "--config"], {}),
     ],
 )
