@@ -147,8 +147,8 @@ instance:
       returned: always
     package:
       description:
-        - The package that Teleport belongs to, with C(tool), C(name), C(edition), C(version), whether it is C(held), the
-          C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
+        - The package that Teleport belongs to, with C(tool), C(name), C(edition), C(version), whether it is C(held),
+          the C(channel) and the file (C(source)) it comes from, and C(problem), which says why it cannot be upgraded.
       type: dict
       returned: always; null where it belongs to none
     updater:
