@@ -310,6 +310,7 @@ EXEMPT = {
     "config_place.read": "finds one word at a given byte of a file by one expression",
     "dynamodb_table.read": "asks AWS through boto3, which judges the answers by its own model of them",
     "postgresql_client.load": "loads a library of the system",
+    "rotation_input.read": "takes the inputs of a role, checked by its specification, and what own modules returned",
     "rollback_input.read": "takes what own modules returned, in the types of its module's argument specification",
     "tctl.parse": "the inventory plugin; what it parses is what cluster_query.ask returns",
 }
