@@ -110,13 +110,14 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 def _marked(value: Any) -> Any:
+    """Return the data without what Ansible adds to texts and numbers, of which no dumper knows."""
     if isinstance(value, Mapping):
-        return {str(key): _marked(item) for key, item in value.items()}
+        return {str.__str__(key): _marked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_marked(item) for item in value]
     if isinstance(value, str):
-        return _Unsafe(value) if "{{" in value or "{%" in value else str(value)
+        text = str.__str__(value)
+        return _Unsafe(text) if "{{" in text or "{%" in text else text
     if isinstance(value, bool) or value is None:
         return value
-    # Ansible's own numbers remember where they come from, and no dumper knows them.
     return float(value) if isinstance(value, float) else int(value)

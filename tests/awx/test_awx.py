@@ -111,6 +111,15 @@ def test_everything_is_created_and_a_second_run_changes_what_awx_never_shows(
     assert "very secret" not in first.text + second.text
 
 
+def test_what_awx_is_to_fill_in_arrives_as_it_is(made: tuple[str, Store, Run, Run]) -> None:
+    store = made[1]
+    assert store.named("credential_types", "Teleport identity file")["injectors"]["file"] == {
+        "template": "{{ identity }}"
+    }
+    body = store.named("notification_templates", "Teleport")["messages"]["success"]["body"]
+    assert "{{ job.artifacts.teleport_rollback_markdown or " in body
+
+
 def test_templates_keep_the_order(made: tuple[str, Store, Run, Run]) -> None:
     store = made[1]
     for template in store.rows["job_templates"].values():

@@ -88,6 +88,7 @@ def test_a_workflow_takes_all_clusters_one_hop_on(tmp_path: Path) -> None:
         ("upgrade", {"teleport_target_version": HOP}, 0, "Teleport upgrade to 16.5.18"),
         ("backup", {}, 0, "Let the locks go"),
         ("break_lock", {}, 2, "teleport_lock_override=RUN_ID"),
+        ("break_lock", {"teleport_lock_override": "1-ab"}, 0, "Let go of the lock of that run"),
         ("restore_drill", {}, 0, "it opens"),
         ("rollback", {"teleport_rollback_cluster": "main"}, 2, "rollback"),
     ],

@@ -54,3 +54,21 @@ def test_templates_of_others_are_marked() -> None:
     assert "plain: 'a: b'" in text
     assert "- !unsafe '{{ x }}'" in text
     assert "block: !unsafe" in text
+
+
+class Tagged(str):
+    """Text as Ansible hands it on, which stays what it is whoever copies it."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Number(int):
+    """A number as Ansible hands it on."""
+
+
+def test_what_ansible_adds_to_values_is_left_out() -> None:
+    assert awx_objects.dump({Tagged("a"): Tagged("b"), "n": Number(4), "on": True}) == "a: b\nn: 4\n'on': true\n"
+    assert awx_objects.dump({"a": Tagged("{{ x }}")}) == "a: !unsafe '{{ x }}'\n"
