@@ -56,12 +56,13 @@ def is_document(document: Any) -> bool:
 
 
 def from_plan(
-    config_path: str, edits: Sequence[Mapping[str, Any]], planned: Mapping[str, Any]
+    config_path: str, edits: Sequence[Mapping[str, Any]], planned: Mapping[str, Any], is_dry: bool = False
 ) -> Optional[Replacement]:
     """Return what the plan makes of the file; None when that stands there already.
 
     :param edits: the chain of changes that ``instance_info`` returned (``config_edits``).
     :param planned: ``before``, ``after`` and ``lines`` of the plan.
+    :param is_dry: the hops before have only been tried, so that their changes may be missing.
     :raises HostError: when the file is another than was observed, or would become another than was planned.
     """
     path = os.path.realpath(config_path)
@@ -69,12 +70,13 @@ def from_plan(
     before = _digest(content)
     if before == planned["after"]:
         return None
-    if before != planned["before"]:
+    way = _between(edits, before, str(planned["after"]))
+    if before != planned["before"] and not (is_dry and way):
         raise HostError(
             f"{config_path} was changed since it was observed; nothing was stopped or switched. Run again, so that it "
             "is read and planned anew."
         )
-    for edit in _between(edits, before, str(planned["after"])):
+    for edit in way:
         content = _applied(content, edit)
     if _digest(content) != planned["after"]:
         raise HostError(

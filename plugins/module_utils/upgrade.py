@@ -74,7 +74,7 @@ class Upgrade:
         decision = self._decide(found)
         if not decision.nothing and self._has_to_be_brought(decision):
             self._check_room(found, decision)
-        self._replacement = None if decision.nothing else self._config_to_be(found)
+        self._replacement = None if decision.nothing else self._config_to_be(found, is_dry=True)
         return self._result(found, decision, found.version if decision.nothing else self._order.release.version)
 
     def needs_artifact(self) -> bool:
@@ -248,11 +248,12 @@ class Upgrade:
             self._resources = self._read_resources(found)
         self.record.note("prepared")
 
-    def _config_to_be(self, found: Found) -> Optional[config_edit.Replacement]:
+    def _config_to_be(self, found: Found, is_dry: bool = False) -> Optional[config_edit.Replacement]:
         """What becomes of the configuration: as planned on the way up, as it was before on the way back."""
         path, version = str(self._order.config.get("path") or ""), self._order.release.version
         if self._order.config_edit:
-            return config_edit.from_plan(path, self._order.instance.get("config_edits") or [], self._order.config_edit)
+            edits = self._order.instance.get("config_edits") or []
+            return config_edit.from_plan(path, edits, self._order.config_edit, is_dry)
         if self._order.allow_downgrade and path and Version.parse(str(found.version)) > Version.parse(version):
             return self._edits.for_downgrade(path, version)
         return None

@@ -18,6 +18,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     order,
     readiness,
     release,
+    upgrade,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
@@ -27,6 +28,7 @@ from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.test_
     events,
     fail,
     make_order,
+    no_network,
     run,
     runs,
     tarball,
@@ -125,6 +127,20 @@ def test_a_file_that_somebody_changed_meanwhile_is_not_touched(fake: FakeHost) -
         run(fake, asked(fake, "16.5.18", TO_16))
     assert text(fake) == TEXT + "# mine\n"
     assert runs(fake) == "15.5.4"
+
+
+def test_a_dry_run_shows_the_changes_of_all_hops_and_makes_none(fake: FakeHost) -> None:
+    for version, planned in (("16.5.18", TO_16), ("18.9.2", TO_18)):
+        shown = upgrade.Upgrade(fake.host, asked(fake, version, planned), no_network).preview()
+        assert planned["lines"][0] in shown["diff"]["after"]
+    assert text(fake) == TEXT
+    assert beside(fake) == []
+
+
+def test_a_dry_run_notices_a_file_that_somebody_changed(fake: FakeHost) -> None:
+    config(fake).write_text(TEXT + "# mine\n", encoding="utf-8")
+    with pytest.raises(HostError, match="changed since it was observed"):
+        upgrade.Upgrade(fake.host, asked(fake, "18.9.2", TO_18), no_network).preview()
 
 
 def test_bytes_that_do_not_lead_to_the_plan_are_refused(fake: FakeHost) -> None:
