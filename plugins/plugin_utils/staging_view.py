@@ -45,9 +45,11 @@ def staging_summary(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, An
     return {"ready": ready, "left_alone": left_alone, "fetched_bytes": fetched, "failed": failed}
 
 
-def staging_message(summary: Mapping[str, Any]) -> str:
-    """Return one paragraph about a summary, with at most ``MOST_TOLD`` failures."""
+def staging_message(summary: Mapping[str, Any], dry_run: bool = False) -> str:
+    """Return one paragraph about a summary, with at most ``MOST_TOLD`` failures; of what would be in a *dry_run*."""
     lines = [f"{summary['ready']} hosts have all artefacts, {summary['fetched_bytes'] >> 20} MiB were fetched."]
+    if dry_run:
+        lines = [f"{summary['ready']} hosts have all artefacts, or can have them and have room for them."]
     if summary["left_alone"]:
         lines.append(f"{summary['left_alone']} hosts fetch their releases by other means when they are upgraded.")
     failed = summary["failed"]

@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Simulates the controller's own work for growing fleets: the plan from observed facts, the gates, and the report.
 
-``python tests/benchmarks/fleet.py [--sizes 1000,10000,100000] [--start 4.4.12]`` prints a row per size: CPU seconds of the plan
-with its replay, of judging the gate of every stage, and of the report with its JSON, the peak memory of the process, and
-how time and memory per instance compare with those of the first row. Each size has a process of its own, so that peaks
-are its own. It fails when an instance costs more than 1.5 times what it does in a fleet of a tenth the size: that would not
-be linear.
+``python tests/benchmarks/fleet.py [--sizes 1000,10000,100000] [--start 4.4.12]`` prints a row per size: CPU seconds of
+the plan with its replay, of judging the last gate of every cluster, and of the report with its JSON, the peak memory of
+the process, and the memory per instance. Each size has a process of its own, so that peaks are its own. It fails when
+an instance costs more than 1.5 times what it does in the fleet of the size before: that would not be linear.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import resource
@@ -100,7 +100,7 @@ def growth(rows: dict[int, Row]) -> dict[int, float]:
     """Return how often the time per instance of each size is that of the size before it."""
     sizes = sorted(rows)
     each = {size: sum(rows[size][part] for part in PARTS) / size for size in sizes}
-    return {size: each[size] / each[before] for before, size in zip(sizes, sizes[1:], strict=False)}
+    return {size: each[size] / each[before] for before, size in itertools.pairwise(sizes)}
 
 
 def main() -> int:

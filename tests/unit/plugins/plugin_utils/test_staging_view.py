@@ -42,6 +42,11 @@ def test_hosts_are_summed_up_and_failures_named() -> None:
     assert "3 hosts do not have them: d: no room e: no route f: It was not reached. Run the same again" in message
 
 
+def test_a_dry_run_claims_nothing() -> None:
+    summary = {"ready": 2, "left_alone": 0, "fetched_bytes": 0, "failed": []}
+    assert "or can have them" in staging_view.staging_message(summary, dry_run=True)
+
+
 def test_a_message_stays_short() -> None:
     failed = [{"host": f"h{number}", "msg": "x"} for number in range(25)]
     message = staging_view.staging_message({"ready": 0, "left_alone": 0, "fetched_bytes": 0, "failed": failed})
