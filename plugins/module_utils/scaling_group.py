@@ -129,7 +129,7 @@ def connect(region: Optional[str]) -> Any:
             "boto3 is missing where AWS is asked, on the controller: install it for Ansible's Python."
         ) from problem
     except problems() as problem:
-        raise HostError(f"AWS cannot be asked: {problem}. Name teleport_aws_region, or set AWS_REGION.") from problem
+        raise HostError(f"AWS cannot be asked: {problem} Name teleport_aws_region, or set AWS_REGION.") from problem
 
 
 def problems() -> Tuple[Any, ...]:

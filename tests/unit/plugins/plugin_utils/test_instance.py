@@ -192,9 +192,10 @@ def test_a_package_tells_the_edition() -> None:
     assert assembled(observation(install_method="package", package=package))["edition"] == "fips"
 
 
-def test_held_and_unfinished_both_count_as_interrupted() -> None:
+def test_held_unfinished_and_marked_all_count_as_interrupted() -> None:
     assert assembled(observation(held=True))["interrupted"]
     assert assembled(observation(unfinished=True))["interrupted"]
+    assert assembled(observation(marks=["drained"]))["interrupted"]
     assert not assembled(observation())["interrupted"]
 
 
