@@ -114,6 +114,11 @@ def _absent(scene: Scene, wanted: Wishes) -> Iterator[tuple[Mapping[str, Any], s
         return
     host = next((one for one in scene.survey.authorities if one["type"] == rotation.HOST), None)
     resting = host is None or host["phase"] == rotation.STANDBY
+    named = {entry["host"] for entry in scene.survey.missing}
+    for member in scene.members:
+        # Its cluster may list the dead for ten minutes.
+        if member["state"] == "stopped" and member["host"] not in named:
+            yield {"host": member["host"], "message": "its unit does not run"}, _CUT_OFF
     for entry in scene.survey.missing:
         lagging = "rotation-behind" if entry["code"] == "behind" and not resting else _CUT_OFF
         yield entry, _BLIND if entry["code"] == "blind" else lagging

@@ -175,6 +175,13 @@ def test_who_lags_behind_in_a_running_rotation_is_waited_for() -> None:
     assert planned["clusters"][0]["ignored"] == []
 
 
+def test_a_stopped_instance_is_offline_however_long_its_cluster_lists_it() -> None:
+    stopped = {"host": "agent2", "cluster": "main", "services": ["agent"], "state": "stopped"}
+    assert codes(plan(survey(), {"members": [stopped]})) == {"rotation-offline": "blocker"}
+    waived = plan(survey(), {"members": [stopped]}, waivers=["rotation-offline"])
+    assert (waived["refused"], waived["clusters"][0]["ignored"]) == (False, ["agent2", "uuid-agent2"])
+
+
 def test_an_unfinished_host_is_an_upgrade_on_its_way() -> None:
     stuck = {"host": "agent2", "cluster": "main", "services": ["agent"], "state": "running", "interrupted": True}
     assert codes(plan(survey(), {"members": [stuck]})) == {"rotation-upgrade": "blocker"}
