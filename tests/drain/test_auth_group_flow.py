@@ -25,11 +25,16 @@ TELL = """
 pytestmark = pytest.mark.slow
 
 
-def run(folder: Path, shrink: str = "", **scripts: dict[str, str]) -> Outcome:
-    """Upgrade two auth servers whose group the user's own tasks manage."""
+def run(folder: Path, shrink: str = "", marked: str = "", **scripts: dict[str, str]) -> Outcome:
+    """Upgrade two auth servers whose group the user's own tasks manage.
+
+    With *marked*, a run before this one brought both to the target, and was killed before the group was given back.
+    """
     (folder / "shrink.yml").write_text(shrink or TELL.format(step="shrink"))
     (folder / "grow.yml").write_text(TELL.format(step="grow"))
     hosts = {name: host(name, "auth", script=scripts.get(name, {})) for name in ("a1", "a2")}
+    for one in hosts.values() if marked else ():
+        one["seen"].update(version=TARGET, running_version=TARGET, interrupted=one["seen"]["host"] == marked)
     own: dict[str, Any] = {
         "teleport_auth_group": "tasks",
         "teleport_auth_group_tasks": {"shrink": "shrink.yml", "grow": "grow.yml"},
@@ -79,4 +84,14 @@ def test_a_group_with_a_server_down_is_not_given_back(tmp_path: Path) -> None:
         "shrink",
         "instance_hold held",
         "instance_upgrade",
+    ]
+
+
+def test_a_group_that_a_killed_run_did_not_give_back_is_given_back_by_the_next_one(tmp_path: Path) -> None:
+    outcome = run(tmp_path, marked="a1")
+    assert outcome.status == 0, outcome.text
+    assert changes(outcome) == [
+        ("instance_upgrade", "a1"),
+        ("grow", "a1 of a1,a2"),
+        ("instance_mark absent", "a1"),
     ]

@@ -67,6 +67,19 @@ def test_a_proxy_that_fails_stays_out_and_the_report_says_so(tmp_path: Path, bal
     assert "p1: fail They stay out of their load balancer" in " ".join(outcome.report["reason"].split())
 
 
+def test_a_proxy_that_a_killed_run_left_out_is_put_back_by_the_next_one(tmp_path: Path, balancer: Balancer) -> None:
+    for state in ("drain", "maint"):
+        balancer.ask(f"set server web/p1 state {state}")
+    hosts = {"a1": host("a1", "auth", version=TARGET), "p1": host("p1", "proxy", version=TARGET)}
+    hosts["p1"]["seen"]["interrupted"] = True
+    haproxy = {"teleport_haproxy_hosts": ["localhost"], "teleport_haproxy_socket": balancer.socket}
+    goal = {"teleport_target_version": TARGET, "teleport_proxy_drain": "haproxy", **haproxy}
+    outcome = play(tmp_path, hosts, **goal)
+    assert outcome.status == 0, outcome.text
+    assert balancer.states("p1") == {"web": "UP", "tunnel": "UP"}
+    assert marks(outcome, "p1")[-1] == "absent"
+
+
 def test_a_slip_in_a_name_is_found_before_anything_is_touched(tmp_path: Path, balancer: Balancer) -> None:
     outcome = run(tmp_path, balancer, {}, "--check", teleport_haproxy_backends=["web", "wbe"])
     assert outcome.status != 0
