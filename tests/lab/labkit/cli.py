@@ -97,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text).add_argument("host")
     for name, words in (
         ("fill", "let a folder of a host be a full disk"),
-        ("seal", "let a folder of a host be read-only"),
-        ("empty", "undo a fill or a seal"),
+        ("seal", "let a folder of a host be read-only until the lab is removed"),
+        ("empty", "undo a fill"),
     ):
         disk = commands.add_parser(name, help=words)
         disk.add_argument("host")

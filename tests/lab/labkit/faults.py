@@ -55,7 +55,7 @@ def fill(settings: Settings, host: str, folder: str) -> None:
 
 
 def seal(settings: Settings, host: str, folder: str) -> None:
-    """Turn a folder of a host read-only, as a kernel does with a file system that it found damaged."""
+    """Turn a folder of a host read-only, as a kernel does with a file system that it found damaged; it stays so."""
     podman.execute(settings, host, ["mkdir", "-p", folder])
     enter = _enter_mounts(settings, host)
     text([*enter, "mount", "--bind", folder, folder])
@@ -63,7 +63,7 @@ def seal(settings: Settings, host: str, folder: str) -> None:
 
 
 def empty(settings: Settings, host: str, folder: str) -> None:
-    """Take the disk of :func:`fill` away again, or make a folder writable that :func:`seal` sealed."""
+    """Take the disk of :func:`fill` away again."""
     text([*_enter_mounts(settings, host), "umount", folder])
 
 
