@@ -73,7 +73,7 @@ def test_a_proxy_that_a_killed_run_left_out_is_put_back_by_the_next_one(tmp_path
     hosts = {"a1": host("a1", "auth", version=TARGET), "p1": host("p1", "proxy", version=TARGET)}
     hosts["p1"]["seen"]["interrupted"] = True
     haproxy = {"teleport_haproxy_hosts": ["localhost"], "teleport_haproxy_socket": balancer.socket}
-    goal = {"teleport_target_version": TARGET, "teleport_proxy_drain": "haproxy", **haproxy}
+    goal: dict[str, Any] = {"teleport_target_version": TARGET, "teleport_proxy_drain": "haproxy", **haproxy}
     outcome = play(tmp_path, hosts, **goal)
     assert outcome.status == 0, outcome.text
     assert balancer.states("p1") == {"web": "UP", "tunnel": "UP"}
