@@ -280,7 +280,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, journal, shield, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, journal, shield, trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
@@ -371,7 +371,8 @@ def main() -> None:
     if module.params["collect"]:
         module.exit_json(**collected(versions_dir, run_id))
     shield.ignore_signals()
-    if order.release.base_url.startswith("http://") and not order.release.checksum:
+    fetches = order.instance.get("install_method") not in (installation.PACKAGE, installation.MANAGED_UPDATES)
+    if fetches and order.release.base_url.startswith("http://") and not order.release.checksum:
         module.warn(_UNPROTECTED)
     ca_path = module.params["ca_path"]
     opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
