@@ -15,6 +15,7 @@ pytest_step double dev tests/double/tests --numprocesses 4
 pytest_step drain dev tests/drain --numprocesses 2
 # Jobs of the real ansible-runner, and the objects they are launched from.
 pytest_step awx dev tests/awx tests/runner --numprocesses 2 --dist loadfile
+pytest_step rotation dev tests/rotation --numprocesses 4
 pytest_step security dev tests/security
 pytest_step packages dev tests/packages
 pytest_step sick dev tests/sick
