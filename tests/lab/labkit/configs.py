@@ -284,6 +284,7 @@ def haproxy_config(lab: Lab) -> str:
     proxies = lab.topology.of_cluster(balanced_cluster(lab), "proxy")
     parts = [
         "global\n  maxconn 2000\n  user haproxy\n  group haproxy\n",
+        "  stats socket /run/haproxy/admin.sock mode 660 level admin\n",
         "defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n",
         "  default-server check inter 500ms\n",
     ]
