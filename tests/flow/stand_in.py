@@ -4,8 +4,9 @@
 """Stands in for every action that would touch a host, so that plays run as they are and nothing else does.
 
 What happens is scripted by the host's variables: ``answers`` maps an action to what it returns, ``seen`` is the
-instance that is observed (for hosts that the inventory lacks, ``stand_in_hosts`` has both by host), and ``script`` maps ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose``
-(the connection) or ``pause`` (ask for one). Each call is a line in FLOW_LOG.
+instance that is observed, ``stand_in_hosts`` has both for hosts that the inventory lacks, and ``script`` maps
+``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose`` (the connection), ``pause`` (ask for one) or a
+command, as a list, that is run. Each call is a line in FLOW_LOG.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class ActionModule(ActionBase):
         with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
             log.write(json.dumps(call, default=str) + "\n")
         script = variables.get("script") or {}
-        fate = script.get(f"{name} {version or call['state']}") or script.get(name)
+        done = None if self._task.check_mode else script.get(f"{name} done")
+        fate = done or script.get(f"{name} {version or call['state']}") or script.get(name)
         if fate == "pause":
             Path(str(variables["teleport_pause_file"])).touch()
         if isinstance(fate, list):
