@@ -10,7 +10,13 @@ import re
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
 
 #: What plays tell roles, and the groups of hosts that failed; nobody sets them.
-OF_PLAYS = {"teleport_stage", "teleport_failed_agents", "teleport_failed_clients", "teleport_failed_proxies"}
+OF_PLAYS = {
+    "teleport_stage",
+    "teleport_failed_agents",
+    "teleport_failed_clients",
+    "teleport_failed_proxies",
+    "teleport_not_rolled_back",
+}
 _VARIABLE_RE = re.compile(r"\bteleport_[a-z0-9_]+\b")
 
 
