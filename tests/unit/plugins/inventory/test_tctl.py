@@ -264,5 +264,5 @@ def test_the_example_of_the_documentation(source: Source) -> None:
     inventory = source.read()
     assert inventory.groups["db"] == ["db-7"]
     assert inventory.groups["version_17_7_20"] == ["auth-1", "db-7", "proxy-1"]
-    assert inventory.host("db-7")["teleport_ready_timeout"] == 600
+    assert int(inventory.host("db-7")["teleport_ready_timeout"]) == 600
     assert inventory.host("auth-1")["teleport_cluster"] == "main"

@@ -1,81 +1,25 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which phases are left, and what speaks against them; also over random standings, against Teleport's own table."""
+"""Which phases are left, and what speaks against them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import rotation
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import rotation_plan, rotation_render
-
-NOW = "2026-11-22T19:00:00Z"
-FORWARD = ("init", "update_clients", "update_servers", "standby")
-PINS = ["sha256:00aa"]
-WISHES: dict[str, Any] = {
-    "clusters": [],
-    "types": ["host", "user"],
-    "until": "standby",
-    "grace_period": "48h",
-    "min_age": 3600,
-    "waivers": [],
-}
-
-
-def authority(kind: str, phase: str = "standby", mode: str = "manual", rotated: str | None = None) -> dict[str, Any]:
-    return {"type": kind, "phase": phase, "mode": mode, "last_rotated": rotated}
-
-
-def survey(**changes: Any) -> dict[str, Any]:
-    """What the module returns for a cluster that is well and at rest."""
-    standing = {"host": "standby", "user": "standby"}
-    return {
-        "cluster": "main.example",
-        "phases": standing,
-        "authorities": [authority(kind) for kind in standing],
-        "ca_pins": PINS,
-        "missing": [],
-        "listed": ["auth1", "agent1"],
-        "reported": 2,
-        "auth_versions": ["16.5.18"],
-        "remote_clusters": [],
-        "trusted_clusters": [],
-        "observed_at": NOW,
-        **changes,
-    }
-
-
-def plan(seen: Mapping[str, Any] | None, hosts: Mapping[str, Any] | None = None, **wishes: Any) -> dict[str, Any]:
-    """Plan for one auth host and one agent; *hosts* overrides their variables or adds hosts."""
-    members = [
-        {"host": "auth1", "cluster": "main", "services": ["auth"], "state": "running"},
-        {"host": "agent1", "cluster": "main", "services": ["agent"], "state": "running"},
-        {"host": "laptop", "cluster": "main", "services": ["client"], "state": "running"},
-        *(hosts or {}).get("members", []),
-    ]
-    asked = [member["host"] for member in members if "auth" in member["services"]]
-    inventory = {
-        "instances": members,
-        "asked": asked,
-        "names": {member["host"]: [member["host"], f"uuid-{member['host']}"] for member in members},
-    }
-    hostvars: dict[str, Any] = {member["host"]: {} for member in members} | {"auth1": {"rotation_seen": seen}}
-    hostvars |= (hosts or {}).get("variables", {})
-    return rotation_plan.build(inventory, hostvars, WISHES | wishes)
-
-
-def codes(planned: Mapping[str, Any]) -> dict[str, str]:
-    return {finding["code"]: finding["severity"] for finding in planned["findings"]}
-
-
-def phases(planned: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    return [(step["phase"], step["types"]) for step in planned["clusters"][0]["steps"]]
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import rotation_render
+from ansible_collections.lockstep.teleport.tests.unit.plugins.plugin_utils.rotation_samples import (
+    FORWARD,
+    NOW,
+    PINS,
+    authority,
+    codes,
+    phases,
+    plan,
+    survey,
+)
 
 
 def test_a_cluster_at_rest_goes_through_all_phases() -> None:
@@ -234,55 +178,3 @@ def test_unreadable_wishes_are_named(wishes: dict[str, Any], told: str) -> None:
 )
 def test_wishes_that_would_do_harm_are_refused(wishes: dict[str, Any], code: str) -> None:
     assert codes(plan(survey(), **wishes)) == {code: "blocker"}
-
-
-TELEPORT = {
-    "init": {"standby"},
-    "update_clients": {"init"},
-    "update_servers": {"update_clients"},
-    "standby": {"update_servers", "rollback"},
-    "rollback": {"init", "update_clients", "update_servers"},
-}
-STANDINGS = st.fixed_dictionaries(
-    dict.fromkeys(
-        ("host", "user", "db"), st.sampled_from(["standby", "init", "update_clients", "update_servers", "rollback"])
-    )
-)
-
-
-@given(STANDINGS, st.sampled_from([*FORWARD, "rollback"]), st.booleans())
-def test_every_plan_takes_steps_of_teleport_only_and_ends_where_it_should(
-    standing: dict[str, str], until: str, lately: bool
-) -> None:
-    rotated = "2026-11-22T18:59:00Z" if lately else None
-    found = [authority(kind, phase, rotated=rotated) for kind, phase in standing.items()]
-    planned = plan(survey(authorities=found), until=until, types=list(standing))
-    now = dict(standing)
-    for step in planned["clusters"][0]["steps"]:
-        for kind in step["types"]:
-            assert now[kind] in TELEPORT[step["phase"]], (kind, now, step)
-            now[kind] = step["phase"]
-    if until in ("standby", "rollback"):
-        assert not planned["refused"]
-        assert set(now.values()) == {"standby"}
-    elif not planned["refused"]:
-        done = {until, "standby"} if lately else {until}
-        assert set(now.values()) <= done
-    again = [authority(kind, phase, rotated="2026-11-22T18:59:59Z") for kind, phase in now.items()]
-    if not planned["refused"]:
-        assert plan(survey(authorities=again), until=until, types=list(standing))["clusters"][0]["steps"] == []
-
-
-@given(STANDINGS, st.lists(st.sampled_from(list(rotation.BY_NAME)), max_size=6))
-def test_replay_refuses_exactly_what_teleport_refuses(standing: dict[str, str], wanted: list[str]) -> None:
-    now = standing["host"]
-    legal = True
-    for phase in wanted:
-        legal = legal and now in TELEPORT[phase]
-        now = phase
-    steps = [{"phase": phase, "types": ["host"]} for phase in wanted]
-    if legal:
-        assert rotation_plan.replay(standing, steps)["host"] == now
-    else:
-        with pytest.raises(ValueError, match="host cannot enter"):
-            rotation_plan.replay(standing, steps)
