@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, Lockstep maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times how long Auth is away in a hop, against a restart of the new version plus a copy of its database, in one run.
+
+On a real host with SQLite of several sizes, a client asks ``/readyz`` every 50 ms. Away is from the last answer that
+was good to the first that is good again. What a hop does in that time: stop, copy the database, prove the copy, start
+the new version, which migrates. What it is held against: ``systemctl restart`` of the new version, and ``cp`` of the
+database until it is on the disk. It fails beyond the budget for 100 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LAB = Path(__file__).parent.parent / "lab" / "lab.py"
+OLD, NEW = "16.5.12", "17.7.20"
+#: How long Auth may be away, as a multiple of restart and copy, and the size that this holds for.
+BUDGET, BUDGET_MEGABYTES = 1.3, 100
+SIZES = (1, 100, 1000)
+HOST = "auth1"
+DATABASE = "/var/lib/teleport/backend/sqlite.db"
+TOPOLOGY = {
+    "description": "One auth host on SQLite to be timed",
+    "version": OLD,
+    "clusters": {"bench.example": {}},
+    "hosts": [{"name": HOST, "cluster": "bench.example", "services": ["auth"]}],
+}
+#: Runs on the host. Writes one line when it began to ask, and one with the longest time without a good answer.
+CLIENT = """\
+import http.client, signal, sys, time
+stopped = []
+signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+last, longest = time.monotonic(), 0.0
+print("asking", flush=True)
+while not stopped:
+    asked = time.monotonic()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", 3000, timeout=0.5)
+        connection.request("GET", "/readyz")
+        if connection.getresponse().status == 200:
+            now = time.monotonic()
+            last, longest = now, max(longest, now - last)
+    except (OSError, http.client.HTTPException):
+        pass
+    finally:
+        connection.close()
+    time.sleep(max(0.0, 0.05 - (time.monotonic() - asked)))
+print(longest, flush=True)
+"""
+#: Runs on the host with Auth stopped: rows that the cluster does not look at, in tables of their own.
+FILL = """\
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("PRAGMA synchronous = OFF")
+database.execute("CREATE TABLE filler (key TEXT NOT NULL PRIMARY KEY, value BLOB)")
+rows = int(sys.argv[2]) * 1000000 // 2048
+database.executemany("INSERT INTO filler VALUES (?, ?)", (("/nodes/%08d" % n, os.urandom(1800)) for n in range(rows)))
+database.commit()
+"""
+#: Runs on the host. Prints the seconds of a copy by cp that is on the disk.
+COPY = """\
+import os, subprocess, sys, time
+os.sync()
+began = time.monotonic()
+subprocess.run(["sh", "-c", 'cp "$0" "$0.copy" && sync "$0.copy"', sys.argv[1]], check=True)
+print(time.monotonic() - began)
+os.unlink(sys.argv[1] + ".copy")
+"""
+
+
+class Lab:
+    """One host of a lab of its own, whose files lie in *folder*."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._environment = {**os.environ, "LAB_NAME": "outage", "LAB_STATE": f"{folder}/lab"}
+
+    def run(self, *arguments: str) -> str:
+        """Let the lab do something; returns what it prints."""
+        return self._checked([sys.executable, str(LAB), *arguments])
+
+    def on_host(self, *command: str) -> str:
+        """Run a command on the host."""
+        return self.run("exec", HOST, "--", *command)
+
+    def down(self) -> None:
+        """Remove the host."""
+        command = [sys.executable, str(LAB), "down"]
+        subprocess.run(command, env=self._environment, check=False, capture_output=True)
+
+    def upgrade(self) -> None:
+        """Take the host through the hop."""
+        files = {"teleport_plan_file": f"{self.folder}/plan.json", "teleport_report_file": f"{self.folder}/report.json"}
+        given = {"teleport_target_version": NEW, "teleport_stable_for": 1, **files}
+        self._checked(["ansible-playbook", "lockstep.teleport.upgrade", "-e", json.dumps(given)])
+
+    def away(self, action: Callable[[], object]) -> float:
+        """Return for how many seconds Auth was away at the longest while *action* ran."""
+        command = [sys.executable, str(LAB), "exec", HOST, "--", "python3", "-c", CLIENT]
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as client:
+            assert client.stdout is not None
+            if client.stdout.readline().strip() != "asking":
+                raise RuntimeError("the client does not start")
+            action()
+            time.sleep(2)
+            self.on_host("pkill", "-TERM", "-f", "longest = time.monotonic")
+            return float(client.stdout.readline())
+
+    def _checked(self, command: Sequence[str]) -> str:
+        environment = {**self._environment, "ANSIBLE_CONFIG": f"{self.folder}/lab/ansible.cfg"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
+            done.check_returncode()
+        return done.stdout
+
+
+def measure(lab: Lab, megabytes: int) -> dict[str, float]:
+    """Return the seconds of each part with a database of about that size."""
+    lab.run("reset", "--version", OLD)
+    lab.on_host("systemctl", "stop", "teleport")
+    lab.on_host("python3", "-c", FILL, DATABASE, str(megabytes))
+    lab.on_host("systemctl", "start", "teleport")
+    lab.on_host("sh", "-c", "until curl -fs http://127.0.0.1:3000/readyz; do sleep 0.1; done")
+    hop = lab.away(lab.upgrade)
+    restarts = [lab.away(lambda: lab.on_host("systemctl", "restart", "teleport")) for _round in range(3)]
+    report = json.loads(Path(lab.folder, "report.json").read_text(encoding="utf-8"))
+    return {
+        "hop": hop,
+        "restart": min(restarts),
+        "copy": float(lab.on_host("python3", "-c", COPY, DATABASE)),
+        "said": float(report["auth_outages"][0]["outage"]),
+    }
+
+
+def main() -> int:
+    """Measure; the exit status is 1 when the budget is not kept."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--megabytes", type=int, nargs="+", default=SIZES)
+    sizes = parser.parse_args().megabytes
+    # Whoever stops this must not leave the host behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kept = True
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(folder)
+        topology = Path(folder) / "outage.json"
+        topology.write_text(json.dumps(TOPOLOGY), encoding="utf-8")
+        try:
+            lab.run("up", str(topology))
+            print(f"{'MB':>6} {'restart':>8} {'copy':>8} {'away':>8} {'reported':>9} {'ratio':>6} {'budget':>7}")
+            for megabytes in sizes:
+                found = measure(lab, megabytes)
+                ratio = found["hop"] / (found["restart"] + found["copy"])
+                kept = kept and (megabytes != BUDGET_MEGABYTES or ratio <= BUDGET)
+                print(
+                    f"{megabytes:>6} {found['restart']:8.2f} {found['copy']:8.2f} {found['hop']:8.2f}"
+                    f" {found['said']:9.2f} {ratio:6.2f} {BUDGET if megabytes == BUDGET_MEGABYTES else '–':>7}",
+                    flush=True,
+                )
+        finally:
+            lab.down()
+    if not kept:
+        print("Auth is away for longer than its budget allows.", file=sys.stderr)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
