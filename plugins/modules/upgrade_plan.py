@@ -67,8 +67,8 @@ options:
         default: false
       pinned_versions:
         description:
-          - Versions for which the digest of an artefact is pinned that this host can use. Any other is refused then. Without
-            the option nothing is pinned.
+          - Versions for which the digest of an artefact is pinned that this host can use. Any other is refused then.
+            Without the option nothing is pinned.
         type: list
         elements: str
       concerns:

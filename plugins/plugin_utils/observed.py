@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import around, hooks, pins, preflight, trusted_clusters
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
+    around,
+    hooks,
+    pins,
+    preflight,
+    run_settings,
+    trusted_clusters,
+)
 
 Instance = dict[str, Any]
 
@@ -33,7 +40,8 @@ def collect(
     The result has ``instances`` (see ``upgrade_plan``), ``findings``, ``asked`` (for each cluster the host of one
     running Auth Service), ``silent`` (the clusters without one), ``names`` (for each host all names under which its
     cluster may list it), ``hooks`` (the user's task files by the point at which they run), ``drains`` (the proxies that
-    leave a load balancer) and ``groups`` (of each auth group that something else manages, one host).
+    leave a load balancer), ``groups`` (of each auth group that something else manages, one host) and ``settings`` (the
+    variables of the run that the inventory gives to hosts only).
     """
     allowed = set(asked_limit)
     pairs = [(host, hostvars[host]) for host in hosts]
@@ -55,6 +63,10 @@ def collect(
             findings.extend({**finding, "host": host, "cluster": cluster} for finding in seen["findings"])
             findings.extend(_unsavable(host, cluster, variables, seen))
     findings.extend(_shared_names(instances, names))
+    own = hostvars.get("localhost") or {}
+    settings, differences = run_settings.taken(own, pairs)
+    clusters = {instance["host"]: instance["cluster"] for instance in instances}
+    findings.extend(_differing(clusters[difference.other], difference) for difference in differences)
     asked = _one_auth_per_cluster(instances)
     return {
         "instances": instances,
@@ -63,7 +75,8 @@ def collect(
         "silent": sorted({instance["cluster"] for instance in instances} - set(asked)),
         "names": names,
         **around.surrounded(instances, dict(pairs)),
-        "hooks": hooks.named([hostvars.get("localhost") or {}, *(variables for _host, variables in pairs)]),
+        "settings": settings,
+        "hooks": hooks.named([own, *(variables for _host, variables in pairs)]),
     }
 
 
@@ -221,6 +234,13 @@ def _unsavable(
     if message:
         hint = "Set teleport_backup_command and teleport_restore_command for the cluster's auth hosts."
         yield _blocker(BACKEND_NEEDS_COMMAND, cluster, host, message, hint)
+
+
+def _differing(cluster: str, difference: run_settings.Difference) -> dict[str, Any]:
+    name, first, other = difference
+    message = f"{name} differs between {first} and {other}, and a run has only one."
+    hint = f"Give {name} to all hosts alike, in the group teleport, or as an extra variable."
+    return _blocker("setting-differs", cluster, other, message, hint)
 
 
 def _left_out(host: str, cluster: str) -> dict[str, Any]:

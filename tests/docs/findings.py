@@ -35,13 +35,16 @@ MEANINGS: dict[str, dict[str, str]] = {
         "config-unparsable": "`teleport.yaml` cannot be read, or is not what Teleport takes.",
         "config-missing": "There is no `teleport.yaml` at `teleport_config_path`.",
         "nothing-installed": "No Teleport program is in `teleport_bin_dir`.",
-        "tools-elsewhere": "A host without a service has client tools in other places than `teleport_bin_dir`. They stay.",
+        "tools-elsewhere": "A host without a service has client tools in other places than `teleport_bin_dir`."
+        " They stay.",
         "package-managed": "Teleport belongs to a package of the system that cannot be upgraded as it is:"
         " it is none of Teleport's own, or no single signed repository with channels per release line is set up.",
         "package-held": "The package is held. It is upgraded all the same, and held again afterwards.",
-        "managed-updates": "`teleport-update` installed what runs on a host with an Auth or Proxy Service, or is disabled.",
+        "managed-updates": "`teleport-update` installed what runs on a host with an Auth or Proxy Service,"
+        " or is disabled.",
         "updater-paused": "A run paused the host's updater and did not come to put it back. The next one does.",
-        "updater-enabled": "`teleport-update` or `teleport-upgrade` may change the version. It is paused during the run.",
+        "updater-enabled": "`teleport-update` or `teleport-upgrade` may change the version. It is paused"
+        " during the run.",
         "version-unreadable": "The program does not tell its version.",
         "boto-missing": "The backend is DynamoDB, and the host's Python cannot import boto3, which saves it.",
         "audit-not-saved": "The audit log lies in a store that backups of this backend do not hold.",
@@ -51,6 +54,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "observed": {
         "backend-needs-command": "The collection cannot save the backend; it needs your own"
         " `teleport_backup_command` and `teleport_restore_command`.",
+        "setting-differs": "Hosts have different values of a variable of which a run has only one.",
         "limited": "`--limit` leaves a host out, so what runs there is not known.",
         "duplicate-host": "Two hosts have one host UUID: a clone, or one host under two names.",
         "duplicate-name": "Two instances of a cluster have one node name, so the cluster cannot tell them apart.",
@@ -112,8 +116,8 @@ Besides these, what a release line no longer takes is found by rules, each with 
 ## Of a host
 
 Found when the host is observed. All are blockers, but for `audit-not-saved`, `boto-missing`, `restarting` and
-`updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending`, `tools-elsewhere` and `updater-enabled`,
-which only inform.
+`updater-paused`, which warn, and `package-held`, `recordings-not-saved`, `restart-pending`, `tools-elsewhere` and
+`updater-enabled`, which only inform.
 
 {instance}
 

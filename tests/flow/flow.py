@@ -80,12 +80,17 @@ def host(name: str, *services: str, version: str = "15.5.4", **variables: Any) -
 
 
 def play(
-    folder: Path, hosts: dict[str, dict[str, Any]], *arguments: str, name: str = "upgrade", **extra: Any
+    folder: Path,
+    hosts: dict[str, dict[str, Any]],
+    *arguments: str,
+    name: str = "upgrade",
+    group: dict[str, Any] | None = None,
+    **extra: Any,
 ) -> Outcome:
-    """Run a playbook of the collection over an inventory of stand-ins."""
+    """Run a playbook of the collection over an inventory of stand-ins; *group* has the variables of them all."""
     lay_out(folder / "collections" / "ansible_collections" / "lockstep" / "teleport")
     inventory, report, log = folder / "inventory.yml", folder / "report.json", folder / "calls"
-    inventory.write_text(yaml.safe_dump({"teleport": {"hosts": hosts}}))
+    inventory.write_text(yaml.safe_dump({"teleport": {"hosts": hosts, "vars": group or {}}}))
     given = {
         "teleport_target_version": "17.7.20",
         "teleport_plan_file": str(folder / "plan.json"),

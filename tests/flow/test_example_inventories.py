@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
-from ansible_collections.lockstep.teleport.tests.flow.flow import environment
+from ansible_collections.lockstep.teleport.tests.flow.flow import environment, host, play
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT, name_of
 
 EXAMPLES = [path for path in sorted((ROOT / "docs" / "examples").glob("*.yml")) if ".tctl." not in path.name]
@@ -68,6 +68,18 @@ def test_an_upgrade_is_planned_for_an_example(path: Path, tmp_path: Path) -> Non
     assert not outcome.refused, outcome.message
     planned = {step["host"] for stage in outcome.plan["stages"] for step in stage["steps"]}
     assert planned == set(hosts)
+
+
+def test_variables_of_the_group_of_all_hosts_reach_the_plan(tmp_path: Path) -> None:
+    hosts = {
+        "b1": host("b1", "auth", version="16.5.12", teleport_cluster="branch"),
+        "m1": host("m1", "auth", version="16.5.12", teleport_cluster="main"),
+    }
+    group = {"teleport_clusters": {"branch": {"root": "main"}}, "teleport_waivers": ["trust-missing"]}
+    outcome = play(tmp_path, hosts, name="plan", group=group)
+    assert outcome.status == 0, outcome.text
+    planned = json.loads((tmp_path / "plan.json").read_text())
+    assert [[step["host"] for step in stage["steps"]] for stage in planned["stages"]] == [["m1"], ["b1"]]
 
 
 def test_the_readme_shows_the_example_of_trusted_clusters() -> None:
