@@ -189,7 +189,7 @@ class ConfigEdits:
         self._write(left)
 
     def _others(self, record: Mapping[str, Any]) -> List[Dict[str, Any]]:
-        return [other for other in self._records() if not _is_same(other, record)]
+        return [kept for kept in self._records() if not _is_same(kept, record)]
 
     def _records(self) -> List[Dict[str, Any]]:
         try:

@@ -98,7 +98,7 @@ def approvable(plan: Plan, instances: Iterable[Mapping[str, Any]], hostvars: Hos
     """
     work: dict[str, dict[str, list[str]]] = {phase: defaultdict(list) for phase in PHASES}
     for phase in PHASES:
-        for _, steps in _by_stage(plan, phase):
+        for _stage, steps in _by_stage(plan, phase):
             for step in steps:
                 work[phase][step["to"]].append(step["host"])
     return {
@@ -152,7 +152,7 @@ def slice_refusal(hosts: Iterable[str], phase: str, approved: Mapping[str, Any])
 
 def _too_early(plan: Plan, phase: str) -> str:
     for earlier in PHASES[: PHASES.index(phase)]:
-        waiting = [step["host"] for _, steps in _by_stage(plan, earlier) for step in steps]
+        waiting = [step["host"] for _stage, steps in _by_stage(plan, earlier) for step in steps]
         if waiting:
             return (
                 f"It is not yet the turn of the {phase}: on the way to {_hop_of(plan)['to']}, "
@@ -167,7 +167,7 @@ def _unapproved(plan: Plan, phase: str, approved: Mapping[str, Any]) -> str:
     allowed = {(host, to) for to, hosts in approved["work"][phase].items() for host in hosts}
     more = [
         f"{step['host']} to {step['to']}"
-        for _, steps in _by_stage(plan, phase)
+        for _stage, steps in _by_stage(plan, phase)
         for step in steps
         if (step["host"], step["to"]) not in allowed
     ]

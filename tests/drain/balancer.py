@@ -104,7 +104,7 @@ class Clients:
         self._over = threading.Event()
         self.answered = 0
         self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._ask_on, daemon=True) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._ask_on, daemon=True) for _number in range(count)]
 
     def start(self) -> None:
         """Begin."""

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +22,7 @@ SUITES = st.lists(st.sampled_from([*BAD, "tls-ecdhe-rsa-with-aes-128-gcm-sha256"
 
 
 @st.composite
-def written(draw: Any) -> str:
+def written(draw: st.DrawFn) -> str:
     """A configuration in one of the ways in which YAML may be written."""
     teleport = {"nodename": draw(WORDS), "ciphersuites": draw(SUITES), draw(WORDS): draw(VALUES)}
     auth = {"enabled": "yes", "assist": draw(VALUES), draw(WORDS): draw(VALUES)}
