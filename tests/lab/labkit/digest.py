@@ -40,8 +40,13 @@ VOLATILE_CONTENT = (
     "/var/lib/teleport*/cache/*",
     "/var/lib/teleport*/log/*",
 )
-# Left behind by Ansible's own connection, or by systemd for its units.
-IGNORED = ("/home/ops/.ansible*", "/var/tmp/systemd-private-*", "/var/tmp/ansible*")
+# Left behind by Ansible's own connection, or by systemd for its units; what SQLite has only while it writes.
+IGNORED = (
+    "/home/ops/.ansible*",
+    "/var/tmp/systemd-private-*",
+    "/var/tmp/ansible*",
+    "/var/lib/teleport*/backend/*-journal",
+)
 
 
 def digest_hosts(settings: Settings, hosts: Sequence[str]) -> dict[str, Any]:
