@@ -352,6 +352,8 @@ def _backend_for(manifest: Mapping[str, Any], spec: BackupSpec) -> Backend:
 def _restore(backup: Backup, spec: BackupSpec, path: str, now: Clock) -> Tuple[str, Optional[ConfigChange]]:
     parts = backup_manifest.parts(backup.manifest)
     with contextlib.closing(_backend_for(backup.manifest, spec)) as backend:
+        _require_space(spec)
+        backend.stage(backup.path, parts)
         evidence = _evidence(path, spec, backend, now)
         backend.restore(backup.path, backup.manifest["backend"], parts)
     proc = _proc_of(backup.manifest, spec)
@@ -375,7 +377,6 @@ def _configure(spec: BackupSpec, key: str, old: str, new: str) -> None:
 
 def _evidence(path: str, spec: BackupSpec, backend: Backend, now: Clock) -> str:
     """Keep the state found; also what a killed restore left is kept, because a start may have changed it since."""
-    _require_space(spec)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
     folder = free_name(os.path.join(spec.home, EVIDENCE + stamp))
     partial = os.path.join(spec.home, PARTIAL + os.path.basename(folder))

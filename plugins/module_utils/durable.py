@@ -79,6 +79,17 @@ def copy_content(source: str, target: str) -> None:
             offset += sent
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """Give the content of *source* the second name *target*; on another file system, or one without links, copy it.
+
+    Only for a *source* that is about to be replaced: what is written to either would show under both names.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        copy_content(source, target)
+
+
 def hash_file(path: str) -> Copied:
     """Return size and SHA-256 of what *path* holds now."""
     digest = hashlib.sha256()

@@ -120,13 +120,16 @@ class Backend(ABC):
     def matches(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> Optional[bool]:
         """Return whether the state found now is exactly the saved one, ``None`` when nobody can tell."""
 
+    def stage(self, folder: str, parts: Mapping[str, Part]) -> None:  # noqa: B027 - most write to where the state is
+        """Bring beside the state what :meth:`restore` will put in its place; what a killed call left is overwritten."""
+
     @abstractmethod
     def preserve(self, folder: str) -> None:
-        """Write the state found now into *folder* as evidence, whatever its condition."""
+        """Write the state found now into *folder* as evidence, whatever its condition; :meth:`restore` follows."""
 
     @abstractmethod
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
-        """Make the state what was saved. Killed at any point, a second call finishes the work."""
+        """Make the state what was saved, after :meth:`stage`. Killed at any point, calling both again completes it."""
 
     def settled_change(self, saved: Mapping[str, Any]) -> Optional[ConfigChange]:
         """Return the ``config_change`` that an earlier restore of the backup has made in this configuration."""

@@ -64,6 +64,11 @@ class BesideBackend(Backend):
         found = self._state.matches(folder, _share(saved, _STATE), parts)
         return found and (self._audit.matches(folder, _share(saved, _AUDIT), parts) and found)
 
+    def stage(self, folder: str, parts: Mapping[str, Part]) -> None:
+        """Stage both."""
+        self._state.stage(folder, parts)
+        self._audit.stage(folder, parts)
+
     def preserve(self, folder: str) -> None:
         """Keep both as they are found."""
         self._state.preserve(folder)

@@ -49,6 +49,7 @@ class SqliteBackend(Backend):
 
     def __init__(self, path: str) -> None:
         self.location = path
+        self._staged = f"{path}.lockstep-restore"
         self._counted: Tuple[str, Dict[str, int]] = ("", {})
 
     def size_bytes(self) -> int:
@@ -88,31 +89,40 @@ class SqliteBackend(Backend):
             return False
         return os.path.getsize(self.location) == part.size and durable.hash_file(self.location).sha256 == part.sha256
 
+    def stage(self, folder: str, parts: Mapping[str, Part]) -> None:
+        """Copy the saved file to a name beside the database, with the owner and mode it had."""
+        self._refuse_if_open()
+        os.makedirs(os.path.dirname(self.location), mode=durable.PRIVATE_FOLDER, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._staged)
+        try:
+            durable.copy_content(os.path.join(folder, PART), self._staged)
+            durable.sync_file(self._staged)
+            _own_like(self._staged, parts[PART])
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._staged)
+            raise
+
     def preserve(self, folder: str) -> None:
-        """Copy database and journals just as they are."""
+        """Keep database and journals just as they are."""
         self._refuse_if_open()
         for path in self._files():
             if os.path.exists(path):
-                durable.copy_content(path, os.path.join(folder, os.path.basename(path)))
+                # Right after this the restore takes the files away from under their names, so a second name is enough.
+                durable.link_or_copy(path, os.path.join(folder, os.path.basename(path)))
 
     def restore(self, folder: str, saved: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
-        """Put the saved file in place of the database, with the owner and mode it had."""
-        del saved
+        """Put the staged file in place of the database."""
+        del folder, saved, parts
         self._refuse_if_open()
-        home = os.path.dirname(self.location)
-        os.makedirs(home, mode=durable.PRIVATE_FOLDER, exist_ok=True)
-        staged = f"{self.location}.lockstep-restore"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(staged)
-        durable.copy_content(os.path.join(folder, PART), staged)
-        durable.sync_file(staged)
-        _own_like(staged, parts[PART])
         # A journal of the database found must never meet the restored one: SQLite would replay it.
         for path in self._files()[1:]:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+        home = os.path.dirname(self.location)
         durable.sync_folder(home)
-        os.rename(staged, self.location)
+        os.rename(self._staged, self.location)
         durable.sync_folder(home)
 
     def drill(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -35,6 +36,25 @@ def test_a_copy_replaces_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         durable.copy_file(str(tmp_path / "a"), str(tmp_path / "b"))
     assert (tmp_path / "b").read_text() == "b"
+
+
+def test_a_second_name_outlives_the_first_being_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("found")
+    (tmp_path / "new").write_text("restored")
+    durable.link_or_copy(str(tmp_path / "a"), str(tmp_path / "kept"))
+    os.rename(tmp_path / "new", tmp_path / "a")
+    assert (tmp_path / "kept").read_text() == "found"
+
+
+def test_what_cannot_be_linked_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_names: str) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a").write_text("found")
+    durable.link_or_copy(str(tmp_path / "a"), str(tmp_path / "kept"))
+    assert (tmp_path / "kept").read_text() == "found"
+    assert mode(tmp_path / "kept") == 0o600
 
 
 def test_writing_is_all_or_nothing(tmp_path: Path) -> None:

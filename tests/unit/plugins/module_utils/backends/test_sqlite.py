@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -144,3 +145,21 @@ def test_a_path_with_odd_characters(tmp_path: Path, folder: Path) -> None:
     backend = SqliteBackend(str(odd / "sqlite.db"))
     saved = backend.save(str(folder), serving=True)
     assert saved.counts == {"kv": 2}
+
+
+def test_a_disk_that_fills_up_while_staging_leaves_nothing(
+    database: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = SqliteBackend(str(database))
+    saved = backend.save(str(folder), serving=False)
+    before = database.read_bytes()
+
+    def fill(_source: str, target: str) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "copy_content", fill)
+    with pytest.raises(OSError, match="No space left"):
+        backend.stage(str(folder), {part.name: part for part in saved.parts})
+    assert sorted(os.listdir(database.parent)) == ["backup", "sqlite.db"]
+    assert database.read_bytes() == before
