@@ -172,7 +172,8 @@ def measure_etcd(home: Path, megabytes: int, rounds: int) -> dict[str, float]:
 
             def tool_saves() -> None:
                 with (home / "range.json").open("wb") as file:
-                    command = ["etcdctl", "--endpoints", cluster.url, "get", "/teleport/", "--prefix", "-w", "json"]
+                    command = ["etcdctl", "--endpoints", cluster.url, "--command-timeout", "600s"]
+                    command += ["get", "/teleport/", "--prefix", "-w", "json"]
                     subprocess.run(command, check=True, stdout=file, env={**os.environ, "ETCDCTL_API": "3"})
 
             def tool_restores() -> None:

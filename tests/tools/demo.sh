@@ -13,6 +13,8 @@ wanted=teleport_target_version=17.7.20
 kept=$LOCKSTEP_CACHE/demo
 lab=(python3 "$root/tests/lab/lab.py")
 trap '"${lab[@]}" down >/dev/null' EXIT
+# What a demo that was killed has left.
+"${lab[@]}" down >/dev/null
 rm -rf "$kept"
 mkdir -p "$kept"
 

@@ -21,6 +21,11 @@ copy_sources() {
     tar --create --null --no-recursion --files-from=- --file=-) | tar --extract --directory "$copy"
 }
 
+# Tests are not published; what the sanity tests themselves read stays.
+leave_out_tests() {
+  find "$1/tests" -mindepth 1 -maxdepth 1 ! -name sanity ! -name config.yml -exec rm -rf {} +
+}
+
 # A home of its own keeps ansible-test's caches apart and holds the stand-in for the script it would download.
 make_home() {
   mkdir -p "$1/.ansible/test/cache"
@@ -43,6 +48,8 @@ run_core() {
   local core=$1 home=$LOCKSTEP_CACHE/home/core-$1 copy=$LOCKSTEP_CACHE/sanity/core-$1/$inside
   make_home "$home"
   copy_sources "$copy"
+  # What is published must pass on every core; the tests, which take half of the time, on the newest.
+  [ "$core" = "${cores[-1]}" ] || leave_out_tests "$copy"
   step_beside "ansible-test on core $core" --forbid "$(gaps)" --show '^(ERROR|WARNING|FATAL)|^[a-z-]+( --python|$)' \
     -- env --chdir="$copy" --unset=PYTHONPYCACHEPREFIX HOME="$home" \
     PATH="$LOCKSTEP_CACHE/venv/core-$core/bin:$search_path" ansible-test sanity --local --color no
