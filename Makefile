@@ -8,7 +8,7 @@ export LOCKSTEP_CACHE
 # Releases of ansible-core to install; tested are the oldest and the newest that the machine has a Python for. On every
 # supported one: make setup unit CORES="2.16 2.17 2.18 2.19 2.20 2.21"
 CORES ?= 2.16 2.19 2.21
-# How many slow steps run at once, and scenarios half as many again; each of those has hosts of its own, of some 20 MB each.
+# How many slow steps run at once, and of scenarios twice as many; each of those has hosts of its own, of some 20 MB each.
 JOBS ?= $(shell nproc)
 export JOBS
 # Cheapest first. Without bench: what is timed fails on a busy machine.
