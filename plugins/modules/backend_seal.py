@@ -78,7 +78,8 @@ def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str
     seal = backup_store.would_seal if check_mode else backup_store.seal_backups
     sealed = seal(parameters["directory"], parameters["cluster"], cipher)
     before = [backup_seal.plain_path(path) for path in sealed]
-    return {"changed": bool(sealed), "sealed": sealed, "diff": {"before": before, "after": sealed}}
+    diff = {"before": {"backups": before}, "after": {"backups": sealed}}
+    return {"changed": bool(sealed), "sealed": sealed, "diff": diff}
 
 
 def main() -> None:

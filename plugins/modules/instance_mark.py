@@ -70,13 +70,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "instance": {"type": "dict", "required": True},
-            "name": {"type": "str", "choices": ["drained", "auth_group"], "required": True},
+            "name": {"type": "str", "choices": list(marks.NAMES), "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
     )
-    folder, name = str(module.params["instance"]["versions_dir"]), module.params["name"]
-    before = marks.found(folder)
+    folder, name = module.params["instance"].get("versions_dir"), module.params["name"]
+    if not folder:
+        module.fail_json(msg="instance lacks versions_dir; give it what lockstep.teleport.instance_info returned.")
+    before = sorted(marks.found(folder))
     wanted = module.params["state"] == "present"
     if wanted != (name in before) and not module.check_mode:
         try:
@@ -84,7 +86,8 @@ def main() -> None:
         except OSError as problem:
             module.fail_json(msg=f"The mark {name} in {folder} cannot be changed: {problem}")
     after = sorted({*before, name} if wanted else {*before} - {name})
-    module.exit_json(changed=after != sorted(before), marks=after, diff={"before": before, "after": after})
+    diff = {"before": {"marks": before}, "after": {"marks": after}}
+    module.exit_json(changed=after != before, marks=after, diff=diff)
 
 
 if __name__ == "__main__":
