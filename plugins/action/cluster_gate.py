@@ -37,7 +37,6 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
     _requires_connection = True
-    _VALID_ARGS = frozenset({"instance", "expect", "patience", "reconnect_patience", "interval", "timeout"})
 
     #: Replaced in tests.
     clock: Callable[[], float] = staticmethod(time.monotonic)

@@ -16,16 +16,10 @@ description:
   - Changes nothing, and may be used while the Auth Service serves.
 extends_documentation_fragment:
   - lockstep.teleport.attributes
+  - lockstep.teleport.attributes.read_only
   - lockstep.teleport.attributes.linux
   - lockstep.teleport.backup_choice
   - lockstep.teleport.backup_encryption
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   instance:
     description: The Auth Service, as M(lockstep.teleport.instance_info) returned it.
@@ -66,13 +60,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: All backups of the cluster on this host, newest first, with C(name), C(path), C(version), C(created).
+  description:
+    - All backups of the cluster on this host, newest first, with C(name), C(path), C(cluster), C(version), C(edition),
+      C(created), C(consistency) (V(stopped) or V(online)), C(host), C(digest), and C(kind) and C(at) of the backend.
   returned: success
   type: list
   elements: dict
 chosen:
   description:
-    - The backup that was asked for, or null when it is not there.
+    - The backup that was asked for, with the same keys, or null when it is not there.
     - C(problems) has C(code) (V(unusable), V(foreign) or V(elsewhere)) and C(message) for each thing that speaks
       against putting it back. C(restored) tells whether everything is as it was saved already, and is null when that
       cannot be told.

@@ -112,7 +112,7 @@ def perform(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
         found = evidence.collect(
             host, order.unit, began, config.get("diag_addr"), config.get("data_dir"), str(config.get("path") or "")
         )
-        return {"failed": True, "changed": True, "msg": str(problem), "evidence": found}
+        return {"failed": True, "changed": not check_mode, "msg": str(problem), "evidence": found}
 
 
 def main() -> None:

@@ -122,7 +122,6 @@ options:
         there lies beside the file until then, or until the version it belongs to is pruned.
     type: dict
     default: {}
-    version_added: 0.1.0
   backup:
     description:
       - Take a verified backup of the backend between stop and switch, and restore it if the new version fails.
