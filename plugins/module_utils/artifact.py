@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import deadline
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable, without_login
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, FIPS
 
 #: Takes a URL and the keywords ``method``, ``timeout``, ``follow_redirects`` and ``decompress``; returns an open answer
@@ -42,7 +42,6 @@ _LARGEST_CHECKSUM_FILE = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
 _SHA256_RE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*")
 _LENGTH_RE = re.compile(r"[0-9]{1,15}")
-_USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _NOT_FOUND = 404
 _PARTIAL = 206
 
@@ -280,7 +279,7 @@ def _joined(url: str, place: str) -> str:
     except ValueError:
         raise HostError(f"{_shown(url)}: the server points to {place[:200]!r}, which is no URL.") from None
     # The library takes what stands before an @ for a login; where a server points to, that is none of ours.
-    return _USERINFO_RE.sub("", joined)
+    return without_login(joined)
 
 
 def with_authority(opener: Opener, ca_path: str) -> Opener:
@@ -314,4 +313,4 @@ def pinned(checksums: Mapping[str, Any], name: str, version: str, architecture: 
 
 def _shown(url: str) -> str:
     """A URL without the password that may stand in it, fit for a terminal."""
-    return printable(_USERINFO_RE.sub("", url))
+    return printable(without_login(url))

@@ -12,7 +12,9 @@ from typing import Any, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NO_CHOICE, Choice, Means
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import DEFAULT_DATA_DIR
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -86,9 +88,9 @@ def spec_from_instance(
         directory=directory,
         cluster=str(name),
         version=str(version or instance.get("running_version") or instance.get("version") or "unknown"),
-        edition=str(instance.get("edition") or "community"),
+        edition=str(instance.get("edition") or COMMUNITY),
         storage=config.get("storage") or {},
-        data_dir=str(config.get("data_dir") or "/var/lib/teleport"),
+        data_dir=str(config.get("data_dir") or DEFAULT_DATA_DIR),
         config_path=str(config["path"]),
         unit_path=(instance.get("unit") or {}).get("fragment_path"),
         host=host,

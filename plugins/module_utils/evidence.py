@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file, process, readiness, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable, without_login
 
 LINES = 60
 _LONGEST_LINE = 400
@@ -22,7 +22,6 @@ _KEYED_RE = re.compile(
     r"(?i)((?:token|secret|passw(?:or)?d|private[_-]?key|authorization|bearer)[\w.-]{0,40}[\"']?\s{0,9}[=:]\s{0,9}|bearer\s+)"
     r"((?:basic|bearer)\s+\S+|\"[^\"]*\"|'[^']*'|[^\s,;]+)"
 )
-_USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 _PEM_RE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PEM_END_RE = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 _IN_CONFIG_RE = re.compile(
@@ -59,7 +58,7 @@ def redact(lines: Iterable[str], secrets: Iterable[str] = ()) -> List[str]:
             continue
         for secret in known:
             line = line.replace(secret, _MASK)
-        line = _USERINFO_RE.sub("", _KEYED_RE.sub(r"\1" + _MASK, line))
+        line = without_login(_KEYED_RE.sub(r"\1" + _MASK, line))
         result.append(printable(line)[:_LONGEST_LINE])
     return result
 

@@ -15,6 +15,9 @@ LONGEST_NAME = 256
 # writing, line separators that Markdown and YAML obey, and halves of characters, which cannot be written to a file.
 _HARMFUL_RE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_COLOUR_RE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_LOGIN_RE = re.compile(r"(?<=://)[^/@\s]*@")
+
 
 class PlainError(Exception):
     """An error whose message may quote what somebody else wrote. What it prints is harmless."""
@@ -29,6 +32,16 @@ def printable(text: str) -> str:
     Line feeds and tabs stay.
     """
     return _HARMFUL_RE.sub(_escape, text)
+
+
+def colourless(text: str) -> str:
+    """Return what a program printed without the sequences that colour a terminal (ECMA-48, 5.4)."""
+    return _COLOUR_RE.sub("", text)
+
+
+def without_login(text: str) -> str:
+    """Return a text without the user and password that stand before the host in URLs (RFC 3986, 3.2.1)."""
+    return _LOGIN_RE.sub("", text)
 
 
 def name(value: Any) -> str:

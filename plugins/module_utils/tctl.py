@@ -10,9 +10,8 @@ from typing import Any, List, Optional, Sequence, Union
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
-from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError, colourless
 
-_ANSI_RE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR_RE = re.compile(r"^(?:ERROR|error):\s*(?P<reason>.+)$", re.MULTILINE)
 _SHOWN = 300
 
@@ -86,8 +85,8 @@ class Tctl:
                 self._host.sleep(self._pause)
             done = self._host.run([*self._base, *arguments], self._seconds)
             if done.status == 0:
-                return _ANSI_RE.sub("", done.output)
-            said = _ANSI_RE.sub("", done.text)
+                return colourless(done.output)
+            said = colourless(done.text)
             error = self._error(arguments, done.status, said)
             if not is_passing(said) and done.status != TIMED_OUT:
                 break

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from functools import total_ordering
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import colourless
+
 #: Suffixes that a vendor put on finished releases. By semver they look like pre-releases, yet nobody has to allow
 #: them by name: upstream's last 3.2 tag prints ``3.2.18-gravity``, after the product it was cut for.
 VENDOR_SUFFIXES = frozenset({"gravity"})
@@ -33,7 +35,6 @@ _SEMVER = (
 )
 _SEMVER_RE = re.compile(_SEMVER)
 
-_ANSI_RE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _OUTPUT_RE = re.compile(
     r"^\s*Teleport(?P<enterprise> Enterprise)?(?: [A-Z][A-Za-z]*)* v?(?P<version>[0-9]\S*)"
     r"(?: +git:(?P<git>\S*))?(?P<rest>.*)$"
@@ -150,7 +151,7 @@ def parse_version_output(text: str) -> VersionOutput:
 
     :raises VersionError: when no line holds a version.
     """
-    lines = _ANSI_RE.sub("", text).splitlines()
+    lines = colourless(text).splitlines()
     for line in lines:
         match = _OUTPUT_RE.match(line)
         if match:

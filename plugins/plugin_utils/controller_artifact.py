@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation
-from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY, Version, VersionError
 
 _URL_RE = re.compile(r"[a-z][a-z0-9+.-]*://")
 _FILE_SCHEME = "file://"
@@ -36,7 +36,7 @@ def path_of(arguments: Mapping[str, Any], unless_kept: bool = False) -> str:
         base = base[len(_FILE_SCHEME) :]
     elif _URL_RE.match(base):
         return ""
-    edition = str(arguments.get("edition") or instance.get("edition") or "community")
+    edition = str(arguments.get("edition") or instance.get("edition") or COMMUNITY)
     try:
         version = str(Version.parse(arguments.get("version")))
     except VersionError:

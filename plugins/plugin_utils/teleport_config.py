@@ -10,15 +10,15 @@ and ssh count as enabled, all others as disabled. A flag that is neither yes nor
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql_uri
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import DEFAULT_DATA_DIR
+from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import without_login
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_places, preflight_config, safe_yaml
 
-DEFAULT_DATA_DIR = "/var/lib/teleport"
 AUTH_LISTEN = "0.0.0.0:3025"
 PROXY_WEB_LISTEN = "0.0.0.0:3080"
 
@@ -49,7 +49,6 @@ _STORAGE_TEXTS = (
     "credentials_path",
     "auth_mode",
 )
-_USERINFO_RE = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class ConfigRefused(ValueError):
@@ -140,7 +139,7 @@ def _storage(storage: Mapping[str, Any], data_dir: str) -> dict[str, Any]:
     found: dict[str, Any] = {"type": kind}
     if kind in ("dir", "sqlite"):
         found["path"] = _text(storage.get("path")) or posixpath.join(data_dir, "backend")
-    peers = [_USERINFO_RE.sub("", peer) for peer in _texts(storage.get("peers"))]
+    peers = [without_login(peer) for peer in _texts(storage.get("peers"))]
     if peers:
         found["peers"] = peers
     found.update({key: storage[key] for key in _STORAGE_TEXTS if _text(storage.get(key))})
@@ -163,7 +162,7 @@ def _with_places(storage: dict[str, Any], text: str) -> dict[str, Any]:
 def _without_login(key: str, uri: str) -> str:
     if uri.partition("://")[0] in postgresql_uri.SCHEMES:
         return _postgresql(key, uri)
-    return _USERINFO_RE.sub("", uri)
+    return without_login(uri)
 
 
 def _postgresql(key: str, text: str) -> str:

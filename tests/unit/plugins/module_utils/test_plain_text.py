@@ -55,3 +55,10 @@ def test_values_all_the_way_down() -> None:
     assert plain_text.printable_values({"\x1b": ["\x07", 1, None, {"a": ("\r",)}]}) == {
         r"\x1b": [r"\x07", 1, None, {"a": [r"\x0d"]}]
     }
+
+
+def test_colours_and_logins_are_taken_away() -> None:
+    assert plain_text.colourless("\x1b[1;31mERROR\x1b[0m: no") == "ERROR: no"
+    assert (
+        plain_text.without_login("get https://me:secret@mirror.example.com/a@b") == "get https://mirror.example.com/a@b"
+    )
