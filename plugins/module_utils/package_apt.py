@@ -13,7 +13,7 @@ import os
 import re
 from typing import Iterator, List, Optional, Tuple
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import package_tool
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable, package_tool
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Completed, Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_source import Source
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_tool import Offer, PackageTool, Repository
@@ -158,10 +158,8 @@ class AptRepository(Repository):
             return
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self._scratch, name))
-        with open(self._list, "w", encoding="utf-8") as target:
-            target.write(self._source.alone)
-        # apt checks as a user of its own, who has to be able to read this; what is secret in it stays with root.
-        os.chmod(self._list, 0o600)
+        # apt checks as a user of its own, who has to get into the folder; what is secret in the entry stays with root.
+        durable.write_file(self._list, self._source.alone.encode())
         done = self._run("apt-get", ["update"])
         self._tool.demand(done, f"apt-get update of {self._source.channel} in {self._source.path}")
         self._fresh = True
