@@ -94,10 +94,9 @@ def refusal(found: Found, wish: Wish) -> str:
 
 
 def _install_refusal(found: Found) -> str:
-    reasons = {
-        installation.NONE: "no Teleport program is installed in the bin_dir; only what is there can be upgraded",
-    }
-    return reasons.get(found.method, "")
+    if found.method == installation.NONE:
+        return "no Teleport program is installed in the bin_dir; only what is there can be upgraded"
+    return ""
 
 
 def _unit_refusal(found: Found) -> str:
@@ -136,10 +135,9 @@ def decide(found: Found, wish: Wish) -> Decision:
     was_running = is_up or bool(journal.get("was_running"))
     run = not wish.client and (was_running or found.held or bool(journal) or bool(unit and unit.enabled))
     adopt = None if found.adopted else installation.folder_name(str(found.version), found.edition)
-    way_back = str(journal.get("way_back") or adopt or found.current)
     return Decision(
         adopt=adopt,
-        way_back=way_back,
+        way_back=str(adopt or found.current),
         switch=not found.linked or found.current != wish.folder,
         restart=run and (found.running != wish.version or found.held or not is_up),
         run=run,
