@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_manifest, backup_seal
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import Backup, BackupSpec
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import SUFFIXES, Cipher
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
 #: What can speak against a backup.
@@ -125,6 +125,4 @@ def _facts(manifest: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _name(path: str) -> str:
-    name = os.path.basename(os.path.normpath(path))
-    suffix = next((suffix for suffix in SUFFIXES.values() if name.endswith(suffix)), "")
-    return name[: len(name) - len(suffix)]
+    return os.path.basename(backup_seal.plain_path(os.path.normpath(path)))

@@ -100,7 +100,7 @@ def merge(heartbeats: Iterable[Sighting], inventory: Iterable[Sighting] = ()) ->
 def auth_preference(resources: Iterable[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
     """Return what of ``cluster_auth_preference`` decides whether a newer Auth Service starts; None without one."""
     for resource in resources:
-        factor = (resource.get("spec") or {}).get("second_factor")
+        factor = _part(resource, "spec").get("second_factor")
         return {"second_factor": str(factor) if factor else None}
     return None
 

@@ -17,9 +17,9 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text impor
 TIMED_OUT = 124
 #: What a shell, and ``timeout``, exit with when a program is there but cannot be executed, or is not there.
 CANNOT_EXECUTE = 126
+NOT_FOUND = 127
 #: What becomes of ``timeout`` itself when it had to kill a command that did not heed the first signal.
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-NOT_FOUND = 127
 
 
 class HostError(PlainError):

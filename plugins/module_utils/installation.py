@@ -248,7 +248,7 @@ def make_versions_dir(layout: Layout) -> None:
     trust.make_folder(layout.versions_dir, "versions_dir")
 
 
-def install_method(host: Host, layout: Layout, managed_root: str = "/opt/teleport") -> str:
+def install_method(host: Host, layout: Layout, managed_root: str = updater.ROOT) -> str:
     """Tell how the programs in ``bin_dir`` came there: tarball, package, managed_updates or none."""
     if updater.is_managed(managed_root):
         return MANAGED_UPDATES

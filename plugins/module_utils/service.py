@@ -14,7 +14,13 @@ import re
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import (
+    CANNOT_EXECUTE,
+    NOT_FOUND,
+    TIMED_OUT,
+    Host,
+    HostError,
+)
 
 PROPERTIES = (
     "LoadState",
@@ -143,7 +149,7 @@ def show(host: Host, name: str) -> Unit:
     if done.status == TIMED_OUT:
         raise HostError(f"systemctl show {name} did not answer in time; systemd of this host hangs", not_systemd=False)
     if done.status != 0:
-        absent = done.status in (126, 127) or any(sign in done.text for sign in _NOT_SYSTEMD)
+        absent = done.status in (CANNOT_EXECUTE, NOT_FOUND) or any(sign in done.text for sign in _NOT_SYSTEMD)
         raise HostError(
             "systemctl show {} failed with status {}: {}".format(name, done.status, done.text or "no output"),
             not_systemd=absent,

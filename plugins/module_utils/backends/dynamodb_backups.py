@@ -51,8 +51,8 @@ def read_note(path: str) -> Dict[str, Any]:
     Raises :class:`BackupError` for a file that does not say so.
     """
     try:
-        with open(path, encoding="utf-8") as handle:
-            note: Dict[str, Any] = foreign_file.parse_json(handle.read().encode())
+        with open(path, "rb") as handle:
+            note: Dict[str, Any] = foreign_file.parse_json(handle.read())
         return {"name": note["name"], "backups": dict(note["backups"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{path}: does not say which backup of AWS it belongs to ({error}).") from error

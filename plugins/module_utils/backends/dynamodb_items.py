@@ -67,8 +67,8 @@ def read(folder: str) -> Census:
     """Read what :func:`write` wrote. Raises :class:`BackupError` for anything else."""
     path = os.path.join(folder, PART)
     try:
-        with open(path, encoding="ascii") as handle:
-            rows = [foreign_file.parse_json(line.encode()) for line in handle]
+        with open(path, "rb") as handle:
+            rows = [foreign_file.parse_json(line) for line in handle]
         return {str(key): Seen(str(digest), expires) for key, digest, expires in rows}
     except (OSError, ValueError, TypeError) as error:
         raise BackupError(f"{path}: is not the list of items that belongs to the backup ({error}).") from error

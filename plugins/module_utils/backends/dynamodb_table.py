@@ -173,9 +173,7 @@ def _policy(policy: Mapping[str, Any]) -> Dict[str, Any]:
 
 def _set_tags(aws: Aws, name: str, wanted: Settings) -> None:
     arn = aws.table("describe_table", TableName=name)["Table"]["TableArn"]
-    aws.table(
-        "tag_resource", ResourceArn=arn, Tags=[{"Key": key, "Value": wanted.tags[key]} for key in sorted(wanted.tags)]
-    )
+    add_tags(aws, arn, wanted.tags)
 
 
 def _set_billing(aws: Aws, name: str, wanted: Settings) -> None:

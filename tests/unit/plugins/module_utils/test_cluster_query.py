@@ -80,6 +80,11 @@ def test_the_second_factor_is_told_while_a_later_version_could_refuse_it(factor:
     assert view_of(fake)["auth_preference"] == {"second_factor": told}
 
 
+def test_an_auth_preference_of_another_shape_says_nothing() -> None:
+    fake = FakeTctl("15.5.4", inventory=[], cluster_auth_preference=[{"spec": "otp"}])
+    assert view_of(fake)["auth_preference"] == {"second_factor": None}
+
+
 def test_what_a_version_cannot_list_is_said() -> None:
     assert view_of(FakeTctl("17.7.20"))["unseen"] == ["inventory"]
 
