@@ -48,13 +48,14 @@ class Goal(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One look at a unit. *running* is the release behind ``/proc/PID/exe``."""
+    """One look at a unit. *running* is the release behind ``/proc/PID/exe``, *numbers* are all that the process has."""
 
     unit: service.Unit
     running: Optional[str]
     readiness: Optional[readiness.Readiness]
     closed: Tuple[str, ...]
     web: Optional[WebAnswer] = None
+    numbers: Tuple[int, ...] = ()
 
 
 class Stopped(NamedTuple):
@@ -91,6 +92,18 @@ def _silence(look: Look, goal: Goal) -> str:
         return "{} answers {}: {}".format(answer.source, answer.http_status or "nothing", answer.status)
     if look.closed:
         return "nothing listens on {}".format(", ".join(look.closed))
+    return _stranger(look) or _web_trouble(look, goal)
+
+
+def _stranger(look: Look) -> str:
+    """Say who answers in place of the unit's process, as one that outlived it would; not all releases tell."""
+    answer = look.readiness
+    if answer is None or answer.pid is None or answer.pid in (look.unit.main_pid, *look.numbers):
+        return ""
+    return f"{answer.source} is answered by process {answer.pid} instead of {look.unit.main_pid}"
+
+
+def _web_trouble(look: Look, goal: Goal) -> str:
     if look.web is None:
         return ""
     if look.web.http_status >= http.client.INTERNAL_SERVER_ERROR:
@@ -270,7 +283,8 @@ class _StartWatch:
         closed = () if told else tuple(one for one in self._goal.listeners if not readiness.accepts(one))
         # Asked last: of what is not ready the answer says nothing new.
         asked = self._goal.web and not closed and (answer is None or answer.ready)
-        return Look(unit, running, answer, closed, readiness.web_ping(str(self._goal.web)) if asked else None)
+        web = readiness.web_ping(str(self._goal.web)) if asked else None
+        return Look(unit, running, answer, closed, web, process.numbers(self._host, unit.main_pid))
 
     def _version(self, pid: int) -> Optional[str]:
         """The release a process runs. Asked once per process: a process keeps its program for life."""

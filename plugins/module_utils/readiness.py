@@ -30,11 +30,15 @@ _LARGEST_PORT = 65535
 
 
 class Readiness(NamedTuple):
-    """One answer: where it came from, its HTTP status (None: no answer) and what it says."""
+    """One answer: where it came from, its HTTP status (None: no answer) and what it says.
+
+    *pid* is the process that answered, as newer releases tell; it is counted in that process's own namespace.
+    """
 
     source: str
     http_status: Optional[int]
     status: str
+    pid: Optional[int] = None
 
     @property
     def ready(self) -> bool:
@@ -88,8 +92,10 @@ def parse_answer(source: str, http_status: int, body: bytes) -> Readiness:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return Readiness(source, http_status, printable(text[:_SHOWN]))
-    status = document.get("status") if isinstance(document, dict) else None
-    return Readiness(source, http_status, printable(str(status if status is not None else text)[:_SHOWN]))
+    told = document if isinstance(document, dict) else {}
+    status, pid = told.get("status"), told.get("pid")
+    shown = printable(str(status if status is not None else text)[:_SHOWN])
+    return Readiness(source, http_status, shown, pid if type(pid) is int and pid > 0 else None)
 
 
 def probe(diag_addr: Optional[str], data_dir: Optional[str]) -> Optional[Readiness]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -33,7 +34,8 @@ class Diagnostics:
             return 200, "application/json", '{"status":"ok"}'
         if path == "/readyz":
             status, text = self._readiness.answer()
-            return status, "application/json", json.dumps({"status": text}, separators=(",", ":"))
+            own = {"pid": os.getpid()} if has(self._identity.version, "pid_in_readyz") else {}
+            return status, "application/json", json.dumps({"status": text, **own}, separators=(",", ":"))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics()
         return 404, "text/plain; charset=utf-8", "404 page not found\n"

@@ -150,6 +150,8 @@ def test_measured_skew_table() -> None:
         ("17.5.1", "backend_version_guard", True),
         ("13.4.27", "ca_db_client", True),
         ("14.0.0", "ca_db_client", False),
+        ("17.7.20", "pid_in_readyz", False),
+        ("18.9.2", "pid_in_readyz", True),
     ],
 )
 def test_features_follow_patch_levels(version: str, feature: str, there: bool) -> None:

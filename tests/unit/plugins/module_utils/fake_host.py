@@ -288,4 +288,4 @@ class FakeHost:
             return Readiness("diag", 503, "teleport is in a degraded state")
         if age >= float(found.get("degraded_at", "inf")):
             return Readiness("diag", 503, "teleport is in a degraded state")
-        return Readiness("diag", 200, "ok")
+        return Readiness("diag", 200, "ok", int(found.get("answered_by", self.pid)))

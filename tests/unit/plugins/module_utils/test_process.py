@@ -15,6 +15,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.process import (
     ask_version,
     command_line,
     executable,
+    numbers,
     options,
     same_file,
 )
@@ -67,6 +68,25 @@ def test_program_and_arguments_of_a_process(tmp_path: Path) -> None:
     host = Host(print, proc=str(tmp_path))
     assert command_line(host, 5) == ["teleport", "start"]
     assert executable(host, 5) == "/usr/local/bin/teleport (deleted)"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Name:\tteleport\nPid:\t5\nNSpid:\t5\n", (5,)),
+        ("NSpid:\t5\t1\n", (5, 1)),
+        ("Pid:\t5\n", (5,)),
+        ("NSpid:\tfive\n", (5,)),
+        (None, (5,)),
+    ],
+)
+def test_a_process_has_a_number_in_each_namespace(
+    tmp_path: Path, status: str | None, expected: tuple[int, ...]
+) -> None:
+    (tmp_path / "5").mkdir()
+    if status is not None:
+        (tmp_path / "5" / "status").write_text(status)
+    assert numbers(Host(print, proc=str(tmp_path)), 5) == expected
 
 
 def test_same_file(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def http(status: str, body: str) -> bytes:
     ("text", "expected"),
     [
         (http("200 OK", '{"status":"ok"}'), Readiness("diag", 200, "ok")),
-        (http("200 OK", '{"status":"ok","pid":4}'), Readiness("diag", 200, "ok")),
+        (http("200 OK", '{"status":"ok","pid":4}'), Readiness("diag", 200, "ok", 4)),
         (http("400 Bad Request", '{"status":"teleport is starting"}'), Readiness("diag", 400, "teleport is starting")),
         (http("503 Unavailable", '{"status":"degraded"}'), Readiness("diag", 503, "degraded")),
         (http("200 OK", "plain"), Readiness("diag", 200, "plain")),
@@ -92,6 +92,11 @@ STATES = [
 def test_each_generation_is_understood(status: int, says: str, more: str, *, ready: bool) -> None:
     answer = parse_answer("diag", status, f'{{"status":"{says}"{more}}}'.encode())
     assert (answer.ready, answer.status) == (ready, says)
+
+
+@pytest.mark.parametrize("pid", ["true", "0", "-4", "4.5", '"4"', "[4]", "null"])
+def test_what_is_no_process_is_not_taken_for_one(pid: str) -> None:
+    assert parse_answer("diag", 200, f'{{"status":"ok","pid":{pid}}}'.encode()).pid is None
 
 
 @pytest.mark.parametrize(

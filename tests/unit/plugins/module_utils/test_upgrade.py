@@ -444,6 +444,7 @@ def test_two_upgrades_at_once_are_refused(fake: FakeHost) -> None:
         ("dies", "does not come up"),
         ("dies_after=1", "restarted|does not come up"),
         ("never_ready", "was not ready within 30 s: diag answers 400"),
+        ("answered_by=7", "diag is answered by process 7 instead of"),
         ("degraded_at=2", "diag answers 503"),
         ("reports=6.2.30", "runs 6.2.30 instead of 6.2.31"),
     ],
