@@ -136,20 +136,22 @@ class Runner:
         self._sleep = sleep
         self._clock = clock
 
-    def enter(self, wish: Wish) -> View:
+    def enter(self, wish: Wish, before: Optional[View] = None) -> View:
         """Enter the phase once everybody has reported the one before, and wait until everybody has reported this one.
 
-        Raises :class:`RotationError` when somebody did not in time, or when the step is none that Teleport takes.
+        *before* is a look that was just taken; to look costs a dozen calls of ``tctl``. Raises :class:`RotationError`
+        when somebody did not report in time, or when the step is none that Teleport takes.
         """
-        before = look(self._tctl)
+        before = before or look(self._tctl)
         decision = self.decide(before, wish)
         if decision.types:
             # Who cannot follow forward may need the way back.
             if wish.phase != rotation.ROLLBACK:
-                self._gate(wish, f"enter {wish.phase}", completed=False)
+                self._gate(wish, f"enter {wish.phase}", False, before)
             for kind in decision.types:
                 self._move(kind, wish)
-        view = self._gate(wish, f"leave {wish.phase}", completed=wish.phase == rotation.STANDBY)
+        seen = None if decision.types else before
+        view = self._gate(wish, f"leave {wish.phase}", wish.phase == rotation.STANDBY, seen)
         if decision.types and wish.settle:
             self._sleep(wish.settle)
         return view
@@ -174,22 +176,32 @@ class Runner:
             if view.authority(kind).phase != wish.phase:
                 raise RotationError(str(error), view) from error
 
-    def _gate(self, wish: Wish, what: str, completed: bool) -> View:
+    def _gate(self, wish: Wish, what: str, completed: bool, seen: Optional[View]) -> View:
         if rotation.REPORTED not in wish.types:
-            return self._look(self._clock() + wish.patience)
-        return self.wait(wish, lambda view: absent(view, wish, completed), what)
+            return seen or self._look(self._clock() + wish.patience)
+        return self.wait(wish, lambda view: absent(view, wish, completed), what, seen)
 
-    def wait(self, wish: Wish, still: Callable[[View], Sequence[rotation.Missing]], what: str) -> View:
-        """Look until nobody is missing, and return that look. Raises :class:`RotationError` after the patience."""
+    def wait(
+        self,
+        wish: Wish,
+        still: Callable[[View], Sequence[rotation.Missing]],
+        what: str,
+        seen: Optional[View] = None,
+    ) -> View:
+        """Look until nobody is missing, and return that look; *seen* is the first, if there was one already.
+
+        Raises :class:`RotationError` after the patience.
+        """
         deadline = self._clock() + wish.patience
+        view = seen or self._look(deadline)
         while True:
-            view = self._look(deadline)
             left = still(view)
             if not left:
                 return view
             if self._clock() >= deadline:
                 raise RotationError(_told(view, left, what, wish.patience), view)
             self._sleep(PAUSE)
+            view = self._look(deadline)
 
     def _look(self, deadline: float) -> View:
         """Look; while the Auth Service reloads, which each phase makes it do, try again."""

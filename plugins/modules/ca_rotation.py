@@ -216,7 +216,7 @@ def _result(module: AnsibleModule) -> Dict[str, Any]:
     moved: List[str] = runner.decide(view, wish).types if wish.phase else []
     before = _phases(view)
     if wish.phase and not module.check_mode:
-        view = runner.enter(wish)
+        view = runner.enter(wish, view)
     after = {**before, **dict.fromkeys(moved, wish.phase)}
     return {"changed": bool(moved), "moved": moved, **_facts(view, wish), "diff": {"before": before, "after": after}}
 
