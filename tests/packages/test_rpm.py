@@ -1,23 +1,27 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real dnf and rpm, as Debian has them, with a package database of their own."""
+"""The real dnf and rpm, as Debian has them, with a package database, and for one test a root, of their own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import package_source
+from ansible_collections.lockstep.teleport.plugins.module_utils import installation, package_source, process, release
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_rpm import Rpm
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_source import Source
+from ansible_collections.lockstep.teleport.plugins.module_utils.package_tools import Package
+from ansible_collections.lockstep.teleport.plugins.module_utils.way_package import PackageWay
+from ansible_collections.lockstep.teleport.tests.packages.conftest import DOUBLE, run_command
 
 SPEC = """Name: teleport
 Version: %{{v}}
@@ -33,6 +37,25 @@ echo %{{v}} > %{{buildroot}}{programs}/teleport
 %files
 {programs}/teleport
 """
+# As Teleport's own: programs of the double in /usr/local/bin, and no word on what they need.
+DOUBLE_SPEC = """Name: teleport-ent-fips
+Version: %{v}
+Release: 1
+Summary: double
+License: GPL
+BuildArch: noarch
+AutoReqProv: no
+%global debug_package %{nil}
+%global __os_install_post %{nil}
+%description
+double
+%install
+mkdir -p %{buildroot}/usr/local/bin
+cp %{programs}/* %{buildroot}/usr/local/bin
+%files
+/usr/local/bin/*
+"""
+EDITION = "teleport-ent-fips"
 SECTION = "[main]\nbaseurl=file://{0}/none\n[teleport]\nname=T\nbaseurl=file://{0}/stable/v16\ngpgcheck=1\nenabled=1\n"
 
 
@@ -76,9 +99,27 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Yard:
         )
         if version != "16.5.11":
             made.run(["rpmsign", "--addsign", package])
+        if version != "16.5.11":
+            _add_double(made, version, channel)
         made.run(["createrepo_c", "--quiet", channel])
     made.run(["gpgconf", "--kill", "all"])
     return made
+
+
+def _add_double(yard: Yard, version: str, channel: Path) -> None:
+    """Put a package of the FIPS edition into a channel."""
+    out, spec = yard.folder / "tarballs", yard.folder / "double.spec"
+    build = [sys.executable, DOUBLE / "build.py", "--launcher", "script", "--out", out]
+    yard.run([*build, "--versions", f"{version}-ent-fips"])
+    yard.run(["tar", "-C", out, "-xf", out / f"teleport-ent-v{version}-linux-amd64-fips-bin.tar.gz"])
+    programs = yard.folder / f"double-{version}"
+    programs.mkdir()
+    for name in installation.PROGRAMS:
+        (out / "teleport-ent" / name).rename(programs / name)
+    spec.write_text(DOUBLE_SPEC)
+    yard.run(["rpmbuild", "-bb", "--quiet", "--define", f"v {version}", "--define", f"programs {programs}", spec])
+    name = f"{EDITION}-{version}-1.noarch.rpm"
+    yard.run(["rpmsign", "--addsign", (yard.folder / "top/RPMS/noarch" / name).rename(channel / name)])
 
 
 def _gpg() -> list[str]:
@@ -117,6 +158,77 @@ def test_packages_are_fetched_unpacked_and_installed_newer_or_older(tool: Rpm, y
         assert tool.owner(str(yard.programs / "teleport")) == "teleport"
         assert (yard.programs / "teleport").read_text().startswith(line)
     yard.run(["rpm", "--erase", "teleport"])
+
+
+class Place(NamedTuple):
+    """A root with a package in it, which rpm takes for the whole system, and what upgrades it."""
+
+    root: Path
+    tool: Rpm
+    layout: installation.Layout
+
+    def way(self, version: str, edition: str = "fips") -> PackageWay:
+        """The way to a version."""
+        wanted = release.Release(version, edition, "amd64")
+        return PackageWay(self.tool.host, self.layout, wanted, "", Package(self.tool, EDITION))
+
+    def runs(self) -> str:
+        """Release and edition of the program in the root."""
+        output = process.ask_version(self.tool.host, self.layout.program()).output
+        return f"{output.release} {output.edition}" if output else ""
+
+    @property
+    def entry(self) -> Path:
+        """The file that names the repository."""
+        return self.root / "etc/yum.repos.d/teleport.repo"
+
+
+@pytest.fixture
+def place(tool: Rpm, yard: Yard, tmp_path: Path) -> Place:
+    """A root in which 16.5.12 was installed from its channel."""
+    root = tmp_path / "root"
+    for folder in ("etc/yum.repos.d", "usr/local/bin", "opt/teleport-versions"):
+        (root / folder).mkdir(parents=True)
+
+    def run_inside(command: list[str], **options: Any) -> tuple[int, str, str]:
+        at = command.index("rpm") + 1 if "rpm" in command else 0
+        if at and "--root" not in command and command[at] in ("-q", "-qf", "--upgrade"):
+            command = [*command[:at], "--root", str(root), *command[at:]]
+        return run_command(command, **options)
+
+    apart = Rpm(replace(tool.host, run_command=run_inside))
+    apart.places = (f"{root}/etc/yum.repos.d/*.repo",)
+    found = Place(root, apart, installation.Layout(f"{root}/opt/teleport-versions", f"{root}/usr/local/bin"))
+    found.entry.write_text(SECTION.format(yard.folder))
+    apart.install(str(yard.folder / f"stable/v16/{EDITION}-16.5.12-1.noarch.rpm"))
+    return found
+
+
+def test_a_package_of_the_double_is_brought_to_the_next_line_and_back(place: Place) -> None:
+    before, entry = place.runs(), place.entry.read_text()
+    assert before == "16.5.12 fips"
+    way = place.way("17.7.20")
+    current = way.current()
+    assert current == "16.5.12-ent-fips"
+    way.check_available(0)
+    assert way.stage()
+    way.adopt(current, "16.5.12", "fips", None)
+    assert (way.is_present(), way.is_adopted(current, "16.5.12"), place.runs()) == (True, True, before)
+    remembered = way.remember()
+    way.lead_to("17.7.20-ent-fips", remembered, False)
+    assert (place.runs(), way.is_linked(way.current())) == ("17.7.20 fips", True)
+    assert place.entry.read_text() == entry.replace("stable/v16", "stable/v17")
+    way.lead_to(current, remembered, True)
+    assert (place.runs(), way.current()) == (before, current)
+    assert place.entry.read_text() == entry
+
+
+def test_the_package_of_an_edition_is_not_exchanged_for_another(place: Place) -> None:
+    with pytest.raises(
+        HostError, match="teleport-ent-fips is installed, which is the fips edition; wanted is enterprise"
+    ):
+        place.way("17.7.20", "enterprise").stage()
+    assert os.listdir(place.layout.versions_dir) == []
 
 
 def test_what_nobody_has_signed_is_refused(tool: Rpm, yard: Yard, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -81,7 +82,9 @@ def _shaped(resource: Resource, version: Version) -> Resource:
     if not has(version, "record_ids"):
         resource["metadata"].pop("id", None)
     if has(version, "record_revisions"):
-        resource["metadata"]["revision"] = f"{abs(hash(json.dumps(resource, sort_keys=True))):032x}"[:32]
+        # The same for the same content, whoever asks.
+        content = json.dumps(resource, sort_keys=True).encode()
+        resource["metadata"]["revision"] = hashlib.sha256(content).hexdigest()[:32]
     return resource
 
 
