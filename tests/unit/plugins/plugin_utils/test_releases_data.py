@@ -13,7 +13,9 @@ import yaml
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import releases_rows
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import BadPair, BadRelease, Catalogue
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_ranges import VersionRange
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_rows import OWN_SOURCE, ReleaseLine
 
 ROWS = releases_rows.built_in_rows()
@@ -145,6 +147,38 @@ def test_known_bad_row(row: BadRelease) -> None:
     assert all(SOURCE.fullmatch(source) for source in sources_of(row.source)), row.source
     assert row.reason != row.cure
     assert {bound.line for _operator, bound in row.versions.clauses} & set(CATALOGUE.lines)
+
+
+def first_in(versions: VersionRange) -> Version:
+    """The lowest version that a row is about."""
+    return versions.clauses[0][1]
+
+
+def first_behind(versions: VersionRange) -> Version:
+    """A version that a row is not about any more: where its range ends, or the next patch."""
+    (_operator, last) = versions.clauses[-1]
+    return last if len(versions.clauses) > 1 else Version(last.major, last.minor, last.patch + 1)
+
+
+@pytest.mark.parametrize("row", ROWS.known_bad, ids=lambda row: row.versions.text)
+def test_a_plan_is_warned_of_a_known_bad_version_and_not_of_what_follows_it(row: BadRelease) -> None:
+    def told(target: Version) -> set[tuple[str, str]]:
+        before = CATALOGUE.line_at(CATALOGUE.index(target) - 1)
+        auth = {"host": "a", "services": ["auth"], "version": str(CATALOGUE.newest_good(before)), "cluster": "main"}
+        waivers = ["no-safe-release", "below-minimum-safe", "end-of-life"]
+        plan = plan_upgrade({"target_version": str(target), "instances": [auth], "waivers": waivers}).plan
+        return {(found["code"], found["severity"]) for found in plan["findings"] if row.reason in found["message"]}
+
+    assert told(first_in(row.versions)) == {("known-bad", row.severity)}
+    assert told(first_behind(row.versions)) == set()
+
+
+@pytest.mark.parametrize("row", ROWS.bad_pairs, ids=lambda row: f"{row.server.text} {row.client.text}")
+def test_a_bad_pair_is_about_no_other_versions(row: BadPair) -> None:
+    server, client = first_in(row.server), first_in(row.client)
+    assert row in CATALOGUE.bad_pairs_of(server, client)
+    assert row not in CATALOGUE.bad_pairs_of(first_behind(row.server), client)
+    assert row not in CATALOGUE.bad_pairs_of(server, first_behind(row.client))
 
 
 @pytest.mark.parametrize("row", ROWS.bad_pairs, ids=lambda row: f"{row.server.text} {row.client.text}")
