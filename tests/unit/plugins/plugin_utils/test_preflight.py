@@ -15,6 +15,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import preflight
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings_codes import SEVERITIES, WAIVED
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.preflight_rules import rules
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import Catalogue
 
 CASES: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("preflight_cases.yml").read_text(encoding="utf-8")
@@ -88,6 +89,26 @@ CIPHERS = {"rule": "ciphersuites-removed", "found": "tls-rsa-with-aes-128-cbc-sh
 def test_a_rule_speaks_only_where_the_plan_goes() -> None:
     assert ("ciphersuites-removed", "blocker", "node1") in planned("18.9.2", [CIPHERS])
     assert planned("17.7.20", [CIPHERS]) == []
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_a_rule_speaks_on_the_hop_into_its_line_and_not_before(rule: str) -> None:
+    row, catalogue = rules()[rule], Catalogue.load()
+    first = catalogue.index(row.first)
+    newest = [str(catalogue.newest_good(catalogue.line_at(number))) for number in range(first + 1)]
+    concern = {"rule": rule, "found": "this"}
+
+    def told(start: str, target: str) -> set[str]:
+        services = ["auth", *(one for one in row.services if one not in ("auth", "cluster", "client"))]
+        auth = {"host": "a", "services": services, "version": start, "cluster": "main"}
+        own = {} if "cluster" in row.services else {"concerns": [concern]}
+        whole = {"cluster_concerns": {"main": [concern]}} if "cluster" in row.services else {}
+        outcome = plan_upgrade({"target_version": target, "instances": [{**auth, **own}], **whole})
+        return {item["code"] for item in outcome.plan["findings"]}
+
+    assert rule in told(newest[-2], newest[-1])
+    # Before the second line there is no hop.
+    assert first < 2 or rule not in told(newest[-3], newest[-2])
 
 
 def test_a_rule_is_named_once_with_the_hop_that_brings_the_trouble() -> None:
