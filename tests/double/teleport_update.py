@@ -52,7 +52,9 @@ class Installation:
         self.state.update({"spec.pinned": "false", "status.active.flags": "", **self._read()})
 
     def _read(self) -> State:
-        path, found, above = self.folder / "update.yaml", {}, {}
+        path = self.folder / "update.yaml"
+        found: State = {}
+        above: dict[int, str] = {}
         for line in path.read_text().splitlines() if path.exists() else []:
             if (item := ITEM.fullmatch(line)) and found:
                 key = next(reversed(found))
