@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the plan, its findings and its Markdown; ``failed`` when the upgrade is refused."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        # A variable whose entries are all commented out is null, and means as much as one that is not there.
+        self._task.args = {name: value for name, value in self._task.args.items() if value is not None}
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         outcome = plan_upgrade(arguments)
         estimates = estimate(outcome.plan, arguments["forks"], arguments["measured"])

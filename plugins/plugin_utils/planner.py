@@ -46,6 +46,7 @@ def plan_upgrade(data: Mapping[str, Any]) -> Outcome:
         return _refused(request, found)
     drafts = list(draft_stages(Fleet.of(request.topology, request.catalogue.index), situation.route.hops))
     found += planner_release_checks.known_bad_pairs(request.topology, request.catalogue, drafts)
+    found += planner_release_checks.laggard_versions(situation, drafts)
     found += planner_release_checks.unpinned_artifacts(drafts)
     found += _long_plan(drafts)
     judged = said.in_order(said.apply_waivers(found, request.waivers))

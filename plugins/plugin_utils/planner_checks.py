@@ -130,15 +130,19 @@ def auth_groups(situation: Situation) -> Iterator[Finding]:
 
 
 def editions(situation: Situation) -> Iterator[Finding]:
-    """Editions never change silently: one per cluster, and the one asked for is the one installed."""
+    """Editions never change silently: one per cluster, and the one asked for is the one installed.
+
+    Nothing is installed on whom nobody can reach, and their edition, unlike their version, no cluster tells.
+    """
     wanted = situation.request.edition
     for cluster in situation.clusters:
-        counts = Counter(instance.edition for instance in cluster.instances)
+        seen = [item for item in cluster.instances if item.state != UNREACHABLE and item.version is not None]
+        counts = Counter(instance.edition for instance in seen)
         if len(counts) > 1:
             found = ", ".join(f"{counts[name]} {name}" for name in sorted(counts))
             yield finding("edition-mixed", f"Its instances are of several editions: {found}.", cluster=cluster.name)
-        for instance in cluster.instances:
-            if wanted and instance.edition != wanted and instance.version is not None:
+        for instance in seen:
+            if wanted and instance.edition != wanted:
                 yield _on(instance, "edition-change", f"It is {instance.edition}, asked for is {wanted}.")
 
 
@@ -179,6 +183,7 @@ def newer_than_auth(situation: Situation) -> Iterator[Finding]:
                 "newer-than-auth",
                 f"It runs {instance.version}, an auth server of its cluster runs {oldest}.",
                 severity=WARNING if cured else BLOCKER,
+                hint=None if cured else f"Name a target that is {instance.version} or newer, or put it back by hand.",
             )
 
 
@@ -276,8 +281,8 @@ def _lines(instances: Iterator[Instance] | list[Instance]) -> list[int]:
     return [instance.line for instance in instances if instance.line is not None]
 
 
-def _on(instance: Instance, code: str, message: str, severity: str | None = None) -> Finding:
-    return finding(code, message, cluster=instance.cluster, host=instance.host, severity=severity)
+def _on(instance: Instance, code: str, message: str, severity: str | None = None, hint: str | None = None) -> Finding:
+    return finding(code, message, cluster=instance.cluster, host=instance.host, severity=severity, hint=hint)
 
 
 def _count(instances: tuple[Instance, ...]) -> str:

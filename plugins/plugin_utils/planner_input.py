@@ -134,7 +134,9 @@ class _Reader:
 
     def _root(self, name: str, row: object) -> str | None:
         root = row.get("root") if isinstance(row, Mapping) else row
-        if root is None or (isinstance(root, str) and root and isinstance(row, Mapping)):
+        # A misspelt key must not turn a leaf into a root cluster, which would go before the one it trusts.
+        misspelt = isinstance(row, Mapping) and any(key != "root" for key in row)
+        if not misspelt and (root is None or (isinstance(root, str) and root and isinstance(row, Mapping))):
             return root
         self._invalid(f"clusters.{name} is {row!r}; allowed is nothing or the name of its root, {{root: main}}.", name)
         return None

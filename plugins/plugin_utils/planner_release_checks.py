@@ -15,6 +15,9 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_stages i
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases import Catalogue
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import AGENT, AUTH, CLIENT, PROXY, Topology
 
+_NAMED_EXAMPLES = 3
+_PASSED = "The plan takes them on from there; do not let it stop in between."
+
 
 def installed_versions(situation: Situation) -> list[Version]:
     """Return what the plan installs, the target also when nothing is left to do."""
@@ -39,12 +42,19 @@ def prereleases(situation: Situation) -> Iterator[Finding]:
 def unknown_lines(situation: Situation) -> Iterator[Finding]:
     """A line between needs a version to go through; the target names its own."""
     catalogue, target = situation.request.catalogue, situation.target
-    for line in situation.route.missing:
+    missing = situation.route.missing
+    for line in missing[:_NAMED_EXAMPLES]:
         yield finding(
             "hop-version-missing",
             f"The plan goes through line {line}, and the catalogue names no version of it.",
             hint=f"Pin one, e.g. teleport_hop_versions: {{'{line}': '{line}.1.0'}}, or add a row to teleport_releases: "
             f"[{{line: '{line}', newest: '{line}.1.0'}}].",
+        )
+    if len(missing) > _NAMED_EXAMPLES:
+        yield finding(
+            "hop-version-missing",
+            f"The same goes for {len(missing) - _NAMED_EXAMPLES} more lines, up to {missing[-1]}.",
+            hint=f"Check the target {target} for a slip; else pin a version for each.",
         )
     if target is not None and not catalogue.knows(target.line):
         yield finding("target-line-unknown", f"The catalogue does not know line {target.line} of the target {target}.")
@@ -106,6 +116,26 @@ RELEASE_CHECKS: tuple[Check, ...] = (
 )
 
 
+def laggard_versions(situation: Situation, drafts: Iterable[Draft]) -> Iterator[Finding]:
+    """Laggards get what their auth servers run, which no hop may have chosen: a pre-release only by name, too."""
+    catalogue, chosen = situation.request.catalogue, installed_versions(situation)
+    for draft in drafts:
+        to = draft.to
+        if to in chosen:
+            continue
+        chosen.append(to)
+        shown = f"{_examples([move.instance.host for move in draft.moves])} would be brought to {to}, what auth runs"
+        if to.is_prerelease and to not in situation.request.allowed_prereleases:
+            hint = "Name it in teleport_allow_prerelease, or bring these instances up by hand first."
+            yield finding("prerelease", f"{shown}: a pre-release.", hint=hint)
+        minimum = catalogue.minimum_safe(to.line)
+        if minimum is not None and to < minimum:
+            message = f"{shown}, which is below {minimum}, the minimum safe patch of line {to.line}."
+            yield finding("below-minimum-safe", message, severity=WARNING, hint=_PASSED)
+        for row in catalogue.known_bad(to):
+            yield finding("known-bad", f"{shown}: {row.reason}.", severity=WARNING, hint=_PASSED)
+
+
 def unpinned_artifacts(drafts: Iterable[Draft]) -> Iterator[Finding]:
     """Where digests are pinned, a host refuses what is not: that is told before any other has moved."""
     lacking: dict[tuple[str, str], list[str]] = {}
@@ -115,12 +145,14 @@ def unpinned_artifacts(drafts: Iterable[Draft]) -> Iterator[Finding]:
             if pinned is not None and str(draft.to) not in pinned:
                 lacking.setdefault((move.instance.cluster, str(draft.to)), []).append(move.instance.host)
     for (cluster, version), hosts in lacking.items():
-        shown = ", ".join(hosts[:_NAMED_EXAMPLES]) + (", …" if len(hosts) > _NAMED_EXAMPLES else "")
-        message = f"No digest of {version} is pinned that {len(hosts)} of its hosts could use ({shown})."
+        message = f"No digest of {version} is pinned that {len(hosts)} of its hosts could use ({_examples(hosts)})."
         yield finding("artifact-unpinned", message, cluster=cluster)
 
 
-_NAMED_EXAMPLES = 3
+def _examples(hosts: list[str]) -> str:
+    return ", ".join(hosts[:_NAMED_EXAMPLES]) + (", …" if len(hosts) > _NAMED_EXAMPLES else "")
+
+
 _SERVED = {AUTH: (PROXY, AGENT, CLIENT), PROXY: (AGENT, CLIENT)}
 
 

@@ -126,6 +126,7 @@ RULES = [
     _mutant(findings, "is_waivable", "everything can be waived", lambda code: True),
     _mutant(findings, "is_waivable", "nothing can be waived", lambda code: False),
     _mutant(planner_release_checks, "known_bad_pairs", "no pair is bad", lambda *_args: []),
+    _mutant(planner_release_checks, "laggard_versions", "laggards may get anything", lambda *_args: []),
 ]
 
 

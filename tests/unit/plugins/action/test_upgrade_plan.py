@@ -40,6 +40,19 @@ def test_check_mode_gives_the_same() -> None:
     assert run(check_mode=True, **arguments) == run(**arguments)
 
 
+def test_null_is_as_good_as_left_out() -> None:
+    arguments: dict[str, Any] = {"target_version": "6.2.31", "instances": fleet("a main auth 5.2.5")}
+    optional = [name for name, option in ARGUMENTS.items() if not option.get("required")]
+    assert run(**arguments, **dict.fromkeys(optional)) == run(**arguments)
+
+
+@pytest.mark.parametrize("name", ["target_version", "instances"])
+def test_null_is_no_answer_to_what_has_to_be_said(name: str) -> None:
+    arguments: dict[str, Any] = {"target_version": "6.2.31", "instances": fleet("a main auth 5.2.5"), name: None}
+    with pytest.raises(AnsibleError, match=f"missing required arguments: {name}"):
+        run(**arguments)
+
+
 def test_at_the_target_it_succeeds_with_nothing_to_do() -> None:
     result = run(target_version="6.2.31", instances=fleet("a main auth 6.2.31"))
     assert (result["changed"], result["failed"], result["plan"]["hops"], result["plan"]["stages"]) == (

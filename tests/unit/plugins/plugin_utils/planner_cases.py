@@ -218,6 +218,13 @@ FINDINGS = [
         {"edition": "enterprise", "waivers": ["edition-change"]},
         expected="blocker edition-change main a",
     ),
+    FindingCase(
+        "edition of an unreachable instance is nobody's guess",
+        "6.2.31",
+        "a main auth 5.2.5 enterprise\nn main agent 5.2.5 unreachable",
+        {"edition": "enterprise", "waivers": ["unreachable"]},
+        expected="waived unreachable main n",
+    ),
     FindingCase("pre-release runs", "17.7.20", "a main auth 17.6.0-rc.1", expected="warning prerelease-running main a"),
     FindingCase("line that never was", "6.2.31", "a main auth 4.7.1", expected="blocker line-unknown a"),
     FindingCase(
@@ -307,6 +314,31 @@ FINDINGS = [
         expected="blocker prerelease",
     ),
     FindingCase(
+        "laggards brought to a pre-release",
+        "18.10.1",
+        "a main auth 17.6.0-rc.1\nn main agent 15.5.3",
+        expected="blocker prerelease",
+    ),
+    FindingCase(
+        "laggards brought to a pre-release, allowed by name",
+        "18.10.1",
+        "a main auth 17.6.0-rc.1\nn main agent 15.5.3",
+        {"allow_prerelease": ["17.6.0-rc.1"]},
+        expected="warning prerelease-running main a",
+    ),
+    FindingCase(
+        "laggards brought to an unsafe version",
+        "18.10.1",
+        "a main auth 17.5.1\nn main agent 15.5.3",
+        expected="warning below-minimum-safe",
+    ),
+    FindingCase(
+        "laggards brought to a bad version",
+        "18.10.1",
+        "a main auth 18.8.1\nn main agent 16.5.12",
+        expected="warning known-bad",
+    ),
+    FindingCase(
         "pre-release in place already", "18.9.0-rc.2", "a main auth 18.9.0-rc.2", expected="warning prerelease"
     ),
     FindingCase("line between unknown", "51.0.0", "a main auth 49.1.0", expected="blocker hop-version-missing"),
@@ -338,6 +370,7 @@ FINDINGS = [
     ),
     FindingCase("line without a safe patch", "6.2.31", "a main auth 5.2.5", expected="warning line-never-safe"),
     FindingCase("known to be bad", "11.1.4", "a main auth 10.3.16", expected="blocker known-bad"),
+    FindingCase("known to be bad for some", "17.5.5", "a main auth 17.5.2", expected="blocker known-bad"),
     FindingCase("known to be awkward", "17.7.27", "a main auth 17.7.20", expected="warning known-bad"),
     FindingCase(
         "pair known to be bad",

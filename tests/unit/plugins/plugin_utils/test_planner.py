@@ -93,6 +93,7 @@ def test_all_blockers_are_told_at_once() -> None:
         ({"instances": [{"host": "a", "services": ["auth"], "state": "gone"}]}, "state is 'gone'"),
         ({"clusters": ["leaf"]}, "clusters is ['leaf']"),
         ({"clusters": {"leaf": "main"}}, "clusters.leaf is 'main'"),
+        ({"clusters": {"leaf": {"roots": "main"}}}, "clusters.leaf is {'roots': 'main'}"),
         ({"clusters": {"leaf": {"root": 7}}}, "clusters.leaf is {'root': 7}"),
         ({"hop_versions": ["6.2.31"]}, "hop_versions: found ['6.2.31']"),
         ({"hop_versions": {"six": "6.2.31"}}, "hop_versions.six"),
@@ -107,6 +108,21 @@ def test_bad_input_is_told_in_one_message(options: dict[str, Any], message: str)
     outcome = plan_upgrade(data)
     assert outcome.refused
     assert message in outcome.message
+
+
+def test_an_instance_ahead_of_the_target_is_no_cure_of_the_plan() -> None:
+    rows = fleet("a main auth 17.5.2\nn main agent 17.7.26")
+    plan = plan_upgrade({"target_version": "17.7.20", "instances": rows}).plan
+    (hint,) = (item["hint"] for item in plan["findings"] if item["code"] == "newer-than-auth")
+    assert hint.startswith("Name a target that is 17.7.26 or newer")
+
+
+def test_a_slip_in_the_target_does_not_list_all_the_lines_there_never_were() -> None:
+    outcome = plan_upgrade({"target_version": "177.20.0", "instances": fleet("a main auth 17.5.2")})
+    texts = [item["message"] for item in outcome.plan["findings"] if item["code"] == "hop-version-missing"]
+    assert len(texts) == 4
+    assert "155 more lines, up to 176" in texts[-1]
+    assert "Check the target 177.20.0" in outcome.message
 
 
 def test_a_refused_upgrade_has_nothing_to_carry_out() -> None:

@@ -137,7 +137,20 @@ def test_good_targets_have_nothing_against_them(text: str) -> None:
     assert [bad for bad in CATALOGUE.known_bad(version) if bad.severity == "blocker"] == []
 
 
-@pytest.mark.parametrize("text", ["4.3.0", "4.3.5", "6.2.0", "11.1.4", "17.1.0", "18.7.6", "18.8.0", "18.8.1"])
+@pytest.mark.parametrize("text", ["10.0.0-rc.1", "11.0.0-rc.1", "18.0.0-rc.1", "19.0.0-rc.1"])
+def test_what_is_bad_in_a_line_is_not_said_of_the_pre_releases_of_the_next(text: str) -> None:
+    version = Version.parse(text)
+    ranges = [row.versions for row in ROWS.known_bad]
+    ranges += [side for row in ROWS.bad_pairs for side in (row.server, row.client)]
+    begun = [side.text for side in ranges if version in side and Version(version.major - 1, 99, 0) in side]
+    assert begun == []
+
+
+OLD_REFUSED = ["2.6.8", "2.7.1", "4.3.0", "4.3.5", "6.2.0", "11.1.4", "16.0.0", "16.4.9"]
+REFUSED = [*OLD_REFUSED, "17.1.0", "17.5.5", "18.0.1", "18.1.7", "18.7.6", "18.8.0", "18.8.1"]
+
+
+@pytest.mark.parametrize("text", REFUSED)
 def test_known_bad_releases_are_refused(text: str) -> None:
     assert "blocker" in {bad.severity for bad in CATALOGUE.known_bad(Version.parse(text))}
 
