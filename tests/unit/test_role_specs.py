@@ -62,6 +62,25 @@ def test_defaults_and_argument_specs_agree(role: Path) -> None:
     assert disagreements(load(role / "defaults" / "main.yml"), options) == []
 
 
+#: Of a whole run and often written with all entries commented out, which leaves them null.
+MAY_BE_NULL = ("allow_prerelease", "auth_strategy", "clusters", "edition", "hop_versions", "releases", "waivers")
+
+
+def with_nulls(defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults that read one of `MAY_BE_NULL`, with all of these being null."""
+    environment = NativeEnvironment(undefined=ChainableUndefined)
+    nulls = {f"teleport_{name}": None for name in MAY_BE_NULL}
+    reading = {name: value for name, value in defaults.items() if any(null in str(value) for null in nulls)}
+    return {name: environment.from_string(value).render(nulls) for name, value in reading.items()}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_null_is_as_good_as_left_out(role: Path) -> None:
+    defaults = load(role / "defaults" / "main.yml")
+    values = without_inventory(defaults)
+    assert with_nulls(defaults) == {name: values[name] for name in with_nulls(defaults)}
+
+
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_role_specifies_its_main_entry_point(role: Path) -> None:
     assert "main" in entry_points(role), f"roles/{role.name}/meta/argument_specs.yml must have an entry point main"
