@@ -32,6 +32,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     ConfigChange,
     Part,
     Saved,
+    copied_part,
+    written_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import NONE, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import (
@@ -433,18 +435,14 @@ def _save_file(path: str, partial: str) -> Part:
     name = os.path.join("files", path.lstrip("/"))
     target = os.path.join(partial, name)
     durable.private_folder(os.path.dirname(target))
-    copied = durable.copy_file(path, target)
-    found = os.stat(path)
-    return Part(name, copied.size, copied.sha256, path, found.st_mode & 0o777, found.st_uid, found.st_gid)
+    return copied_part(name, durable.copy_file(path, target), path)
 
 
 def _save_extra(partial: str, extra: Mapping[str, bytes]) -> List[Part]:
     parts = []
     for name, content in sorted(extra.items()):
-        target = os.path.join(partial, name)
-        durable.write_file(target, content)
-        copied = durable.hash_file(target)
-        parts.append(Part(name, copied.size, copied.sha256, "", durable.PRIVATE_FILE, os.getuid(), os.getgid()))
+        durable.write_file(os.path.join(partial, name), content)
+        parts.append(written_part(partial, name))
     return parts
 
 

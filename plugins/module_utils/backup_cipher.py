@@ -73,8 +73,8 @@ class Cipher:
         self._host = host
         self.encryption = encryption
 
-    def encrypt(self, source: str, target: str) -> durable.Copied:
-        """Write *source* encrypted to *target*, and return what is there. Raises :class:`BackupError`."""
+    def encrypt(self, source: str, target: str) -> None:
+        """Write *source* encrypted to *target*. Raises :class:`BackupError`."""
         if not self.encryption.recipients:
             raise BackupError("encryption.recipients is empty; name those who may read the backups.")
         if self.encryption.method == AGE:
@@ -86,7 +86,6 @@ class Cipher:
             command = [*self._gpg(), "--trust-model", "always", *options, "--output", target, "--encrypt", source]
         self._run(command, f"{source}: cannot be encrypted")
         os.chmod(target, durable.PRIVATE_FILE)
-        return durable.hash_file(target)
 
     def decrypt(self, source: str, target: str) -> None:
         """Write the content of the encrypted *source* to *target*. Raises :class:`BackupError`."""

@@ -13,7 +13,7 @@ import os
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_manifest, durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part, written_part
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import SUFFIXES, Cipher
 
 
@@ -34,10 +34,8 @@ def seal(folder: str, manifest: Mapping[str, Any], target: str, cipher: Cipher) 
         name = part.name + cipher.encryption.suffix
         place = os.path.join(target, name)
         durable.private_folder(os.path.dirname(place))
-        written = cipher.encrypt(os.path.join(folder, part.name), place)
-        stored.append(
-            Part(name, written.size, written.sha256, part.name, durable.PRIVATE_FILE, os.getuid(), os.getgid())
-        )
+        cipher.encrypt(os.path.join(folder, part.name), place)
+        stored.append(written_part(target, name, part.name))
     sealed = {
         "method": cipher.encryption.method,
         "recipients": list(cipher.encryption.recipients),

@@ -15,7 +15,7 @@ import tempfile
 from typing import Dict, Iterator, List
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part, copied_part
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.sqlite import online_copy
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -35,9 +35,7 @@ def pack(tree: str, folder: str, name: str, serving: bool) -> Part:
             for relative in files_below(tree):
                 if not (serving and relative.endswith(_SQLITE_SIDE_FILES)):
                     _add(archive, os.path.join(tree, relative), relative, serving)
-    found = os.stat(tree)
-    copied = durable.hash_file(path)
-    return Part(name, copied.size, copied.sha256, tree, found.st_mode & 0o777, found.st_uid, found.st_gid)
+    return copied_part(name, durable.hash_file(path), tree)
 
 
 def content(path: str) -> Dict[str, str]:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError
 
@@ -41,6 +43,18 @@ class Part(NamedTuple):
     def as_dict(self) -> Dict[str, Any]:
         """Return the part as it stands in the manifest."""
         return dict(self._asdict())
+
+
+def written_part(folder: str, name: str, source: str = "") -> Part:
+    """Describe the file *name* that was written into *folder*: private, and ours whatever *source* it came from."""
+    copied = durable.hash_file(os.path.join(folder, name))
+    return Part(name, copied.size, copied.sha256, source, durable.PRIVATE_FILE, os.getuid(), os.getgid())
+
+
+def copied_part(name: str, copied: durable.Copied, source: str) -> Part:
+    """Describe what was *copied* from the path *source* as the file *name*: with the owner and mode it has there."""
+    found = os.stat(source)
+    return Part(name, copied.size, copied.sha256, source, found.st_mode & 0o777, found.st_uid, found.st_gid)
 
 
 class Saved(NamedTuple):

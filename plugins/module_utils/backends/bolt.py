@@ -15,7 +15,13 @@ import struct
 from typing import Any, Iterator, List, Mapping, NamedTuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Part,
+    Saved,
+    copied_part,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
 
 _SUFFIX = ".db"
@@ -117,9 +123,7 @@ def _chosen(saved: Mapping[str, Any], parts: Mapping[str, Part]) -> List[Part]:
 
 def _copy(path: str, folder: str) -> Part:
     name = os.path.basename(path)
-    copied = durable.copy_file(path, os.path.join(folder, name))
-    found = os.stat(path)
-    return Part(name, copied.size, copied.sha256, path, found.st_mode & 0o777, found.st_uid, found.st_gid)
+    return copied_part(name, durable.copy_file(path, os.path.join(folder, name)), path)
 
 
 def _same(path: str, part: Part) -> bool:

@@ -10,7 +10,13 @@ import shutil
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable, trees
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, BackupError, Part, Saved
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import (
+    Backend,
+    BackupError,
+    Part,
+    Saved,
+    written_part,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Command, Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import (
     CANNOT_EXECUTE,
@@ -141,11 +147,7 @@ class CommandBackend(Backend):
                 if os.path.islink(path) or not os.path.isfile(path):
                     raise BackupError(f"{path}: teleport_backup_command left something that is no plain file.")
                 os.chmod(path, durable.PRIVATE_FILE)
-                copied = durable.hash_file(path)
-                shown = os.path.relpath(path, folder)
-                parts.append(
-                    Part(shown, copied.size, copied.sha256, "", durable.PRIVATE_FILE, os.getuid(), os.getgid())
-                )
+                parts.append(written_part(folder, os.path.relpath(path, folder)))
         return parts
 
 

@@ -33,6 +33,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     Drilled,
     Part,
     Saved,
+    written_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.dynamodb_client import (
     Access,
@@ -169,7 +170,7 @@ class DynamoBackend(Backend):
             note["backups"][one.name] = dynamodb_backups.create(one, note["name"], self._wait)
         durable.write_json(os.path.join(folder, PART), note)
         details = self._details(table, settings, note, stamp, serving)
-        parts = [_part(folder, PART, self.location)]
+        parts = [written_part(folder, PART, self.location)]
         if not serving:
             self._refuse_if_written(census, settings)
             parts.append(dynamodb_items.write(folder, census, self.location))
@@ -455,11 +456,6 @@ def _settings(details: Mapping[str, Any]) -> dynamodb_table.Settings:
 
 def _arns(details: Mapping[str, Any]) -> Dict[str, str]:
     return {one["table"]["name"]: one["backup"]["arn"] for one in (details, *details["events"])}
-
-
-def _part(folder: str, name: str, source: str) -> Part:
-    copied = durable.hash_file(os.path.join(folder, name))
-    return Part(name, copied.size, copied.sha256, source, durable.PRIVATE_FILE, os.getuid(), os.getgid())
 
 
 def _pending(folder: str, name: str) -> str:

@@ -12,7 +12,7 @@ from base64 import b64encode
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
-from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, Part, written_part
 
 PART = "dynamodb-items.jsonl"
 
@@ -59,8 +59,7 @@ def write(folder: str, census: Census, source: str) -> Part:
     with durable.replacing(path) as writer:
         for key, seen in sorted(census.items()):
             writer.write((json.dumps([key, seen.digest, seen.expires]) + "\n").encode())
-    copied = durable.hash_file(path)
-    return Part(PART, copied.size, copied.sha256, source, durable.PRIVATE_FILE, os.getuid(), os.getgid())
+    return written_part(folder, PART, source)
 
 
 def read(folder: str) -> Census:

@@ -23,6 +23,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     Drilled,
     Part,
     Saved,
+    written_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import (
     TXN_BYTES,
@@ -199,9 +200,7 @@ class EtcdBackend(Backend):
                 f"etcd holds no key below {self.location}. Check storage.prefix in teleport.yaml; "
                 "before its first start a cluster has nothing to back up."
             )
-        copied = durable.hash_file(path)
-        part = Part(PART, copied.size, copied.sha256, self.location, durable.PRIVATE_FILE, os.getuid(), os.getgid())
-        return Saved([part], counts, {"revision": revision})
+        return Saved([written_part(os.path.dirname(path), PART, self.location)], counts, {"revision": revision})
 
     def _revision(self) -> int:
         return self._client.revision(self._start)

@@ -20,6 +20,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     BackupError,
     Part,
     Saved,
+    written_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql_client import Client
@@ -129,18 +130,7 @@ class PostgresqlBackend(Backend):
             if not serving:
                 self._refuse_if_in_use(store, client)
             measured = _dump(client, store, folder)
-            copied = durable.hash_file(os.path.join(folder, store.part))
-            parts.append(
-                Part(
-                    store.part,
-                    copied.size,
-                    copied.sha256,
-                    _location(store),
-                    durable.PRIVATE_FILE,
-                    os.getuid(),
-                    os.getgid(),
-                )
-            )
+            parts.append(written_part(folder, store.part, _location(store)))
             counts.update({f"{store.name}.{name}": table["rows"] for name, table in measured.items()})
             details[store.name] = measured
         return Saved(parts, counts, {"tables": details})

@@ -18,6 +18,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     Drilled,
     Part,
     Saved,
+    copied_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.open_files import processes_holding
@@ -65,9 +66,7 @@ class SqliteBackend(Backend):
             )
         target = os.path.join(folder, PART)
         copied = self._save_online(target) if serving else self._save_stopped(target)
-        found = os.stat(self.location)
-        part = Part(PART, copied.size, copied.sha256, self.location, found.st_mode & 0o777, found.st_uid, found.st_gid)
-        return Saved([part], self._counted[1], {})
+        return Saved([copied_part(PART, copied, self.location)], self._counted[1], {})
 
     def verify(self, folder: str, saved: Mapping[str, Any]) -> None:
         """Let SQLite check every page and index of the copy, and count its rows again."""
