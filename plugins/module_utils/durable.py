@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import hashlib
 import json
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
@@ -22,6 +24,8 @@ PRIVATE_FOLDER = 0o700
 #: Small enough to stay in a processor's cache between reading, hashing and writing.
 _CHUNK = 1 << 20
 _COPIED_AT_ONCE = 64 << 20
+#: Seconds between two attempts at a lock.
+_LOCK_PAUSE = 0.02
 
 
 class Copied(NamedTuple):
@@ -165,11 +169,29 @@ def free_bytes(path: str) -> int:
 
 
 @contextlib.contextmanager
-def exclusive(path: str) -> Iterator[None]:
-    """Hold the lock file *path* for as long as the block runs. Raises :class:`BlockingIOError` when it is held."""
-    with open(path, "a", opener=_private_opener) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+def exclusive(path: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock file *path* for as long as the block runs.
+
+    Raises :class:`BlockingIOError` when somebody else holds it, after *patience* seconds.
+    """
+    end = time.monotonic() + patience
+    while True:
+        # Opened anew each time: whoever held it may have removed the file.
+        with open(path, "a", opener=_private_opener) as handle:
+            if _is_locked(handle.fileno()):
+                yield
+                return
+        if time.monotonic() >= end:
+            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), path)
+        time.sleep(_LOCK_PAUSE)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_file(path: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from typing import Any, Dict, Iterator, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable, foreign_file
@@ -92,21 +91,13 @@ def alone(versions_dir: str) -> Iterator[None]:
     :raises HostError: when another one is at work, for example one whose connection was lost and that is finishing.
     """
     path = os.path.join(versions_dir, _LOCK)
-    deadline = time.monotonic() + _LOOKS_END
     with contextlib.ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(durable.exclusive(path))
-                break
-            except BlockingIOError as problem:
-                if time.monotonic() < deadline:
-                    time.sleep(0.1)
-                    continue
-                raise HostError(
-                    f"another upgrade of this host is at work ({path} is locked). Wait until it has ended and run "
-                    "again.",
-                    busy=True,
-                ) from problem
+        try:
+            held.enter_context(durable.exclusive(path, _LOOKS_END))
+        except BlockingIOError as problem:
+            raise HostError(
+                f"another upgrade of this host is at work ({path} is locked). Wait until it has ended and run again."
+            ) from problem
         yield
 
 

@@ -126,18 +126,12 @@ class LockStore:
                 f"{self.directory}: the folder of locks cannot be used ({problem.strerror}). The run has to become "
                 "root on the auth hosts."
             ) from problem
-        with contextlib.ExitStack() as stack:
-            self._enter(stack)
-            yield
-
-    def _enter(self, stack: contextlib.ExitStack) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while True:
+        with contextlib.ExitStack() as held:
             try:
-                stack.enter_context(durable.exclusive(os.path.join(self.directory, _GUARD)))
+                held.enter_context(durable.exclusive(os.path.join(self.directory, _GUARD), _PATIENCE))
             except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise HostError(f"{self.directory}: another process keeps the folder of locks busy.") from None
-                time.sleep(0.01)
-            else:
-                return
+                raise HostError(
+                    f"{self.directory}: another process has kept the folder of locks busy for {_PATIENCE:g} s. Find it "
+                    "(fuser), and run again."
+                ) from None
+            yield

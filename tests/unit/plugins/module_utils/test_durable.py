@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,16 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     with durable.exclusive(lock), pytest.raises(BlockingIOError):
         take()
     take()
+
+
+def test_a_lock_that_is_let_go_in_time_is_taken(tmp_path: Path) -> None:
+    lock = str(tmp_path / "lock")
+    held, patient = durable.exclusive(lock), durable.exclusive(lock, patience=30)
+    held.__enter__()
+    timer = threading.Timer(0.1, held.__exit__, (None, None, None))
+    timer.start()
+    with patient:
+        timer.join()
 
 
 def test_a_removed_folder_is_gone_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
