@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file, process, readiness, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
@@ -70,16 +70,21 @@ def _cut(line: str) -> str:
     return line[:_LONGEST_READ].rpartition(" ")[0] or _MASK
 
 
-def collect(
-    host: Host, unit: Optional[str], since: float, diag_addr: Optional[str], data_dir: Optional[str], config_path: str
-) -> Dict[str, Any]:
+def collect(host: Host, instance: Mapping[str, Any], since: float) -> Dict[str, Any]:
     """Look at a failed instance: end of its log since *since* (epoch seconds), readiness, unit, versions.
 
-    Never raises: what cannot be had is said in its place.
+    Never raises: what cannot be had is said in its place. Of client tools alone there is nothing to see.
+
+    :param instance: what ``instance_info`` returned.
     """
-    if unit is None:
+    name, config = (instance.get("unit") or {}).get("name"), instance.get("config") or {}
+    if not name or list(instance.get("services") or ()) == ["client"]:
         return {}
-    secrets = secrets_in(_read(config_path))
+    try:
+        unit = service.unit_name(str(name))
+    except HostError as problem:
+        return {"unit": {"error": str(problem)}}
+    secrets = secrets_in(_read(str(config.get("path") or "")))
     journal = host.run([*_JOURNAL, "--unit", unit, "--since", f"@{int(since):d}", "--lines", str(LINES)])
     found: Dict[str, Any] = {"journal": redact(journal.text.splitlines()[-LINES:], secrets)}
     try:
@@ -88,7 +93,7 @@ def collect(
         found["versions"] = {"running": _running(host, shown.main_pid)}
     except HostError as problem:
         found["unit"] = {"error": str(problem)}
-    answer = readiness.probe(diag_addr, data_dir)
+    answer = readiness.probe(config.get("diag_addr"), config.get("data_dir"))
     found["readiness"] = answer.facts() if answer else None
     return found
 

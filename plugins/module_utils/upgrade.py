@@ -369,16 +369,7 @@ class Upgrade:
         return removed
 
     def _evidence(self) -> Dict[str, Any]:
-        config = self._order.config
-        unit = None if self._order.client else self._order.unit
-        return evidence.collect(
-            self._host,
-            unit,
-            self._began,
-            config.get("diag_addr"),
-            config.get("data_dir"),
-            str(config.get("path") or ""),
-        )
+        return evidence.collect(self._host, self._order.instance, self._began)
 
     def _result(self, found: Found, decision: Decision, after: Optional[str]) -> Dict[str, Any]:
         saved = self.record.backup

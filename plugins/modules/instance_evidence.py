@@ -37,7 +37,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 evidence:
-  description: Has C(journal), C(readiness), C(unit) and C(versions). Empty where there is no unit.
+  description:
+    - Has C(journal), the last lines of the unit's log, C(readiness), C(unit) and C(versions). What cannot be had is said
+      in its place. Empty where there are client tools alone.
   returned: success
   type: dict
 """
@@ -51,16 +53,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.host import from
 def main() -> None:
     """Translate between Ansible and the evidence."""
     module = AnsibleModule(argument_spec={"instance": {"type": "dict", "required": True}}, supports_check_mode=True)
-    instance = module.params["instance"]
-    config = instance.get("config") or {}
-    found = evidence.collect(
-        from_module(module),
-        (instance.get("unit") or {}).get("name"),
-        0.0,
-        config.get("diag_addr"),
-        config.get("data_dir"),
-        str(config.get("path") or ""),
-    )
+    found = evidence.collect(from_module(module), module.params["instance"], 0.0)
     module.exit_json(changed=False, evidence=found)
 
 

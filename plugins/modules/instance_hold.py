@@ -108,10 +108,7 @@ def perform(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
     try:
         return apply(host, order, check_mode)
     except (HostError, OSError) as problem:
-        config = order.instance["config"]
-        found = evidence.collect(
-            host, order.unit, began, config.get("diag_addr"), config.get("data_dir"), str(config.get("path") or "")
-        )
+        found = evidence.collect(host, order.instance, began)
         return {"failed": True, "changed": not check_mode, "msg": str(problem), "evidence": found}
 
 
