@@ -13,9 +13,9 @@ from typing import Any, Dict, Mapping
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup import RESOURCES_PART
-from ansible_collections.lockstep.teleport.plugins.module_utils.cluster_query import program_of
+from ansible_collections.lockstep.teleport.plugins.module_utils.cluster_query import tctl_of
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
-from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError, UnknownToTctl
+from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import TctlError, UnknownToTctl
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
 #: The first version whose ``tctl get`` knows ``all`` (Teleport CHANGELOG 4.1, #2480).
@@ -32,7 +32,7 @@ def read_resources(host: Host, instance: Mapping[str, Any], version: str) -> Dic
     if not _knows_all(version):
         return {}
     try:
-        tctl = Tctl(host, program_of(instance), str(instance["config"]["path"]), seconds=_SECONDS)
+        tctl = tctl_of(host, instance, _SECONDS)
         # Secrets are printed without the option too up to 8.3; asked for by name they come from every version.
         printed = tctl.text(["get", "all", "--with-secrets"])
     except UnknownToTctl:

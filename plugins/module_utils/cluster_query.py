@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_facts, cluster_view, status_text
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import DEFAULT_CONFIG_PATH
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError, UnknownToTctl
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
@@ -57,6 +59,15 @@ def program_of(instance: Mapping[str, Any]) -> str:
             return os.path.join(folder, "tctl")
     where = " or ".join(folder for folder in folders if folder) or "bin_dir"
     raise TctlError(f"there is no tctl in {where}. Install it beside teleport.")
+
+
+def tctl_of(host: Host, instance: Mapping[str, Any], seconds: float, attempts: int = 3) -> Tctl:
+    """Return the way to ask an Auth Service on *host*; see :class:`Tctl` for *seconds* and *attempts*.
+
+    Raises :class:`TctlError` where there is no ``tctl``.
+    """
+    config_path = str((instance.get("config") or {}).get("path") or DEFAULT_CONFIG_PATH)
+    return Tctl(host, program_of(instance), config_path, seconds, attempts)
 
 
 def ask(tctl: Tctl, wall: Callable[[], float] = time.time) -> Dict[str, Any]:

@@ -17,12 +17,12 @@ import shutil
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import config_place, durable, foreign_file, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import LARGEST_CONFIG
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 
-#: More than any real teleport.yaml.
-_LARGEST = 1 << 20
 _RECORDS = ".config-edits.json"
+_LARGEST_RECORDS = 1 << 20
 _PLANNED = ".teleport.yaml-as-planned"
 _KEYS = ("path", "kept", "before", "after")
 
@@ -193,7 +193,7 @@ class ConfigEdits:
 
     def _records(self) -> List[Dict[str, Any]]:
         try:
-            found = foreign_file.parse_json(foreign_file.read(self._path, _LARGEST))
+            found = foreign_file.parse_json(foreign_file.read(self._path, _LARGEST_RECORDS))
             return [dict(record) for record in found if is_document({key: record[key] for key in _KEYS})]
         except FileNotFoundError:
             return []
@@ -232,9 +232,9 @@ def _keep(source: str, name: str) -> None:
 
 
 def _read(path: str) -> bytes:
-    content = foreign_file.read(path, _LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise HostError(f"{path} is larger than {_LARGEST} bytes; it is not changed.")
+    content = foreign_file.read(path, LARGEST_CONFIG + 1)
+    if len(content) > LARGEST_CONFIG:
+        raise HostError(f"{path} is larger than {LARGEST_CONFIG} bytes; it is not changed.")
     return content
 
 

@@ -12,7 +12,11 @@ from __future__ import annotations
 import re
 from typing import Dict
 
+DEFAULT_CONFIG_PATH = "/etc/teleport.yaml"
 DEFAULT_DATA_DIR = "/var/lib/teleport"
+
+#: Bytes; more than any real ``teleport.yaml``. A larger file is neither read nor changed.
+LARGEST_CONFIG = 1 << 20
 
 _LINE_RE = re.compile(r"^(?P<indent> *)(?P<key>[a-z_]+) *:(?: +(?P<value>.*))?$")
 _WANTED = {"teleport": ("data_dir", "diag_addr"), "auth_service": ("license_file",)}

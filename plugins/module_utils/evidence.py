@@ -9,6 +9,7 @@ import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file, process, readiness, service
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import LARGEST_CONFIG
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable, without_login
 
@@ -107,6 +108,6 @@ def _running(host: Host, pid: int) -> Optional[str]:
 
 def _read(path: str) -> str:
     try:
-        return foreign_file.read(path, 1 << 20).decode("utf-8", "replace")
+        return foreign_file.read(path, LARGEST_CONFIG).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""

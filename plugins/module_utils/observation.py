@@ -34,8 +34,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
-#: More than any real teleport.yaml; a bigger file is not read.
-LARGEST_CONFIG = 1 << 20
 _LONGEST_UUID = 200
 _UUID_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -125,15 +123,15 @@ def read_config(path: str) -> Tuple[Dict[str, Any], str]:
     """Read ``teleport.yaml``: facts for the result, and its text for guesses."""
     facts: Dict[str, Any] = {"path": path, "found": False, "error": None, "sha256": None, "content": None}
     try:
-        content = foreign_file.read(path, LARGEST_CONFIG + 1)
+        content = foreign_file.read(path, config_hints.LARGEST_CONFIG + 1)
     except FileNotFoundError:
         return facts, ""
     except OSError as problem:
         facts["error"] = f"cannot be read: {problem.strerror}"
         return facts, ""
     facts["found"] = True
-    if len(content) > LARGEST_CONFIG:
-        facts["error"] = f"is larger than {LARGEST_CONFIG} bytes"
+    if len(content) > config_hints.LARGEST_CONFIG:
+        facts["error"] = f"is larger than {config_hints.LARGEST_CONFIG} bytes"
         return facts, ""
     facts["sha256"] = hashlib.sha256(content).hexdigest()
     facts["content"] = base64.b64encode(zlib.compress(content)).decode("ascii")

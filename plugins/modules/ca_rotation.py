@@ -176,7 +176,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_query, rotation, rotation_run
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
-from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
+from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import TctlError
 
 
 def main() -> None:
@@ -207,7 +207,7 @@ def main() -> None:
 
 def _result(module: AnsibleModule) -> Dict[str, Any]:
     given = module.params
-    tctl = _tctl(module)
+    tctl = cluster_query.tctl_of(from_module(module), given["instance"], given["timeout"])
     wish = _wish(given)
     runner = rotation_run.Runner(tctl, time.sleep, time.monotonic)
     if given["copies_of"]:
@@ -219,13 +219,6 @@ def _result(module: AnsibleModule) -> Dict[str, Any]:
         view = runner.enter(wish, view)
     after = {**before, **dict.fromkeys(moved, wish.phase)}
     return {"changed": bool(moved), "moved": moved, **_facts(view, wish), "diff": {"before": before, "after": after}}
-
-
-def _tctl(module: AnsibleModule) -> Tctl:
-    instance = module.params["instance"]
-    config_path = (instance.get("config") or {}).get("path") or "/etc/teleport.yaml"
-    program = cluster_query.program_of(instance)
-    return Tctl(from_module(module), program, config_path, seconds=module.params["timeout"])
 
 
 def _wish(given: Dict[str, Any]) -> rotation_run.Wish:

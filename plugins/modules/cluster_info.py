@@ -143,7 +143,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_f
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
-from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
+from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import TctlError
 
 
 def backend_facts(instance: Mapping[str, Any], version: str) -> Dict[str, Any]:
@@ -173,18 +173,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    instance = module.params["instance"]
+    given, instance = module.params, module.params["instance"]
     try:
-        config_path = (instance.get("config") or {}).get("path") or "/etc/teleport.yaml"
-        tctl = Tctl(
-            from_module(module),
-            cluster_query.program_of(instance),
-            config_path,
-            seconds=module.params["timeout"],
-            attempts=module.params["attempts"],
-        )
+        tctl = cluster_query.tctl_of(from_module(module), instance, given["timeout"], given["attempts"])
         view = cluster_query.ask(tctl)
-        if module.params["preflight"]:
+        if given["preflight"]:
             version = view["version"] or instance.get("version")
             # What the cluster says of a user counts before what the keys of its backend let one guess.
             view["facts"] = {**backend_facts(instance, version), **cluster_query.ask_facts(tctl, version)}

@@ -38,8 +38,8 @@ EXAMPLES = r"""
 RETURN = r"""
 evidence:
   description:
-    - Has C(journal), the last lines of the unit's log, C(readiness), C(unit) and C(versions). What cannot be had is said
-      in its place. Empty where there are client tools alone.
+    - Has C(journal), the last lines of the unit's log, C(readiness), C(unit) and C(versions).
+    - What cannot be had is said in its place. Empty where there are client tools alone.
   returned: success
   type: dict
 """

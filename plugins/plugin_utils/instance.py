@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import kinds
+from ansible_collections.lockstep.teleport.plugins.module_utils.config_hints import LARGEST_CONFIG
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import printable_values
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, preflight, teleport_config
@@ -39,10 +40,6 @@ _ABSENT_CONFIG: dict[str, Any] = {
 
 _OBJECT_STORES = ("s3:", "gs:", "azblob")
 _NOT_SHOWN = ("roles_enabled", "checked")
-
-
-#: As much as a host may send of a configuration, in bytes; the module reads no more.
-LARGEST_CONFIG = 1 << 20
 
 
 class Parsed(NamedTuple):

@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import hold, journal, observation, readiness
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    config_hints,
+    hold,
+    journal,
+    readiness,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.observation import Request, observe, read_config
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.fake_host import UNIT, FakeHost, program
 
@@ -114,7 +119,7 @@ def test_command_line_names_the_configuration(fake: FakeHost) -> None:
 def test_configurations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_config(str(tmp_path))[0]["error"] == "cannot be read: Is a directory"
     (tmp_path / "big").write_text("x" * 20)
-    monkeypatch.setattr(observation, "LARGEST_CONFIG", 10)
+    monkeypatch.setattr(config_hints, "LARGEST_CONFIG", 10)
     facts, text = read_config(str(tmp_path / "big"))
     assert facts["error"] == "is larger than 10 bytes"
     assert (facts["content"], text) == (None, "")
