@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,13 @@ def test_null_is_as_good_as_left_out(role: Path) -> None:
     defaults = load(role / "defaults" / "main.yml")
     values = without_inventory(defaults)
     assert with_nulls(defaults) == {name: values[name] for name in with_nulls(defaults)}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_readme_of_a_role_has_all_its_inputs(role: Path) -> None:
+    options = {name for entry in entry_points(role).values() for name in entry}
+    rows = re.findall(rf"^\| `({role.name}_\w+)`", (role / "README.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(options)
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
