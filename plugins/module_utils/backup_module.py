@@ -33,6 +33,9 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 #: Unit states in which a process of the unit may be alive.
 _ALIVE = ("active", "activating", "deactivating", "reloading")
 
+#: Where the roles have backups, too.
+_DIRECTORY: Dict[str, Any] = {"type": "path", "default": "/var/lib/teleport-backups"}
+
 ENCRYPTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "encryption": {
         "type": "dict",
@@ -55,7 +58,7 @@ CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 
 #: Which backup is meant, for modules that need no Auth Service.
 PLACE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    "directory": {"type": "path", "default": "/var/backups/teleport"},
+    "directory": _DIRECTORY,
     "cluster": {"type": "str", "required": True},
     "path": {"type": "path"},
     "version": {"type": "str"},
@@ -63,7 +66,7 @@ PLACE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "instance": {"type": "dict", "required": True},
-    "directory": {"type": "path", "default": "/var/backups/teleport"},
+    "directory": _DIRECTORY,
     "cluster": {"type": "str"},
     **CHOICE_ARGUMENTS,
     **ENCRYPTION_ARGUMENTS,

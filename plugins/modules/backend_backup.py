@@ -47,7 +47,7 @@ options:
   directory:
     description: Folder that receives the backups of all clusters of this host.
     type: path
-    default: /var/backups/teleport
+    default: /var/lib/teleport-backups
   cluster:
     description: Name of the cluster. What the instance says of itself by default, else V(main).
     type: str
@@ -100,7 +100,7 @@ path:
   description: Folder of the backup.
   returned: when a backup was taken
   type: str
-  sample: /var/backups/teleport/example.com/20261122T201500Z-17.7.20
+  sample: /var/lib/teleport-backups/example.com/20261122T201500Z-17.7.20
 manifest:
   description: What the backup holds, without secrets.
   returned: when not in check mode

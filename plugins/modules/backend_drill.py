@@ -37,7 +37,7 @@ options:
   directory:
     description: Folder that holds the backups of all clusters of this host.
     type: path
-    default: /var/backups/teleport
+    default: /var/lib/teleport-backups
   cluster:
     description: Name of the cluster. A backup of another one is refused.
     type: str

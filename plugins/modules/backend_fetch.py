@@ -30,7 +30,7 @@ options:
   directory:
     description: Folder on the host that holds the backups of all clusters.
     type: path
-    default: /var/backups/teleport
+    default: /var/lib/teleport-backups
   cluster:
     description: Name of the cluster. Required unless O(path) is given.
     type: str

@@ -49,7 +49,7 @@ options:
   directory:
     description: Folder that holds the backups of all clusters of this host.
     type: path
-    default: /var/backups/teleport
+    default: /var/lib/teleport-backups
   cluster:
     description: Name of the cluster. What the instance says of itself by default, else V(main).
     type: str

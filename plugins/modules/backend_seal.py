@@ -30,7 +30,7 @@ options:
   directory:
     description: Folder that holds the backups of all clusters of this host.
     type: path
-    default: /var/backups/teleport
+    default: /var/lib/teleport-backups
   cluster:
     description: Name of the cluster.
     type: str
@@ -59,7 +59,7 @@ sealed:
   returned: success
   type: list
   elements: str
-  sample: [/var/backups/teleport/example.com/20261122T201500Z-17.7.20.age]
+  sample: [/var/lib/teleport-backups/example.com/20261122T201500Z-17.7.20.age]
 """
 
 from typing import Any, Dict, Mapping

@@ -212,7 +212,7 @@ EXAMPLES = r"""
     expect_version: 16.5.18
     artifact_url: /srv/teleport-artifacts
     backup:
-      directory: /var/backups/teleport
+      directory: /var/lib/teleport-backups
 """
 
 RETURN = r"""
