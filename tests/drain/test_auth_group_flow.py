@@ -25,10 +25,18 @@ TELL = """
 pytestmark = pytest.mark.slow
 
 
-def run(folder: Path, shrink: str = "", marked: str = "", **scripts: dict[str, str]) -> Outcome:
+def run(
+    folder: Path,
+    shrink: str = "",
+    marked: str = "",
+    grow: str = "grow.yml",
+    arguments: tuple[str, ...] = (),
+    **scripts: dict[str, str],
+) -> Outcome:
     """Upgrade two auth servers whose group the user's own tasks manage.
 
     With *marked*, a run before this one brought both to the target, and was killed before the group was given back.
+    *grow* is the name under which the task file that gives it back is looked for.
     """
     (folder / "shrink.yml").write_text(shrink or TELL.format(step="shrink"))
     (folder / "grow.yml").write_text(TELL.format(step="grow"))
@@ -37,9 +45,9 @@ def run(folder: Path, shrink: str = "", marked: str = "", **scripts: dict[str, s
         one["seen"].update(version=TARGET, running_version=TARGET, interrupted=one["seen"]["host"] == marked)
     own: dict[str, Any] = {
         "teleport_auth_group": "tasks",
-        "teleport_auth_group_tasks": {"shrink": "shrink.yml", "grow": "grow.yml"},
+        "teleport_auth_group_tasks": {"shrink": "shrink.yml", "grow": grow},
     }
-    return play(folder, hosts, teleport_target_version=TARGET, **own)
+    return play(folder, hosts, *arguments, teleport_target_version=TARGET, **own)
 
 
 def changes(outcome: Outcome) -> list[tuple[str, str]]:
@@ -95,3 +103,17 @@ def test_a_group_that_a_killed_run_did_not_give_back_is_given_back_by_the_next_o
         ("grow", "a1 of a1,a2"),
         ("instance_mark absent", "a1"),
     ]
+
+
+def test_a_dry_run_names_the_tasks_and_runs_none(tmp_path: Path) -> None:
+    outcome = run(tmp_path, arguments=("--check",))
+    assert outcome.status == 0, outcome.text
+    assert {"shrink", "grow"}.isdisjoint(name for name, _host in changes(outcome))
+
+
+def test_a_file_that_is_not_there_is_found_before_anything_is_touched(tmp_path: Path) -> None:
+    outcome = run(tmp_path, grow="back.yml")
+    assert outcome.status != 0
+    assert "[auth-group-unusable]" in outcome.text
+    assert "no task file that is there for 'grow'" in " ".join(outcome.text.split())
+    assert not outcome.upgraded(TARGET)
