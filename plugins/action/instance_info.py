@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, instance
@@ -47,16 +48,21 @@ class ActionModule(ActionBase):
             known = "the codes of docs/checks.md that say what is changed, and all"
             message = f"config_cures names {', '.join(wrong_cures)}; allowed are {known}."
             return {**result, "failed": True, "msg": message}
-        host = str(variables.get("inventory_hostname", ""))
+        host = str(self._task.delegate_to or variables.get("inventory_hostname", ""))
         result.update(changed=False, instance=instance.assemble(host, observed, parsed, request))
         return result
 
     def _observe(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         asked_at = time.time()
-        with self._nothing_logged():
-            answer: dict[str, Any] = self._execute_module(
-                module_name=_MODULE, module_args=arguments, task_vars=variables
-            )
+        try:
+            with self._nothing_logged():
+                answer: dict[str, Any] = self._execute_module(
+                    module_name=_MODULE, module_args=arguments, task_vars=variables
+                )
+        except AnsibleConnectionFailure:
+            # Why it cannot be reached is kept out of the log as well. This has nothing to hide, and says it.
+            self._low_level_execute_command("true", sudoable=False)
+            raise
         if "observed" in answer:
             answer["observed"]["clock_off"] = instance.clock_off(answer["observed"]["wall"], asked_at, time.time())
         return answer

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.action.instance_info import ActionModule
@@ -51,7 +52,7 @@ class Action(ActionModule):
 
     def __init__(self, *answers: dict[str, Any]) -> None:
         parts: Any = self
-        parts._task = SimpleNamespace(args={"service": "tp"}, no_log=False)
+        parts._task = SimpleNamespace(args={"service": "tp"}, no_log=False, delegate_to=None)
         parts._play_context = SimpleNamespace(no_log=False)
         parts._connection = SimpleNamespace(transport="local", _play_context=SimpleNamespace(no_log=False))
         self.answers = list(answers)
@@ -102,3 +103,32 @@ def test_nothing_raw_is_shown_and_logging_is_as_before(config: str) -> None:
 
 def test_failure_of_the_module_is_passed_on() -> None:
     assert Action({"failed": True, "msg": "no python"}).run(task_vars={}) == {"failed": True, "msg": "no python"}
+
+
+class Unreachable(Action):
+    """The action with a host that is not there, or was not for a moment."""
+
+    there_again = False
+
+    def _execute_module(self, *_arguments: Any, **_options: Any) -> dict[str, Any]:
+        raise AnsibleConnectionFailure("<error censored due to no log>")
+
+    def _low_level_execute_command(self, *_arguments: Any, **_options: Any) -> dict[str, Any]:
+        assert not self._connection._play_context.no_log
+        if self.there_again:
+            return {"rc": 0}
+        raise AnsibleConnectionFailure("Permission denied (publickey)")
+
+
+@pytest.mark.parametrize(("there_again", "said"), [(False, "Permission denied"), (True, "censored")])
+def test_why_a_host_cannot_be_reached_is_said(there_again: bool, said: str) -> None:
+    action = Unreachable()
+    action.there_again = there_again
+    with pytest.raises(AnsibleConnectionFailure, match=said):
+        action.run(task_vars={"inventory_hostname": "h1"})
+
+
+def test_a_host_that_another_one_asks_for_goes_by_its_own_name() -> None:
+    action = Action(answer("teleport: {}"))
+    action._task.delegate_to = "a1"
+    assert action.run(task_vars={"inventory_hostname": "h1"})["instance"]["host"] == "a1"
