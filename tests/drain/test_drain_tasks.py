@@ -21,7 +21,7 @@ TELL = """
   ansible.builtin.shell: echo '{{{{ told | to_json }}}}' >> "$FLOW_LOG"
   delegate_to: localhost
   vars:
-    told: {{name: {step}, host: "{{{{ inventory_hostname }}}} in {{{{ pool }}}} by {{{{ lookup('file', 'team.txt') }}}}"}}
+    told: {{name: {step}, host: "{{{{ inventory_hostname }}}} {{{{ pool }}}} {{{{ lookup('file', 'team.txt') }}}}"}}
 """
 FAIL = "- ansible.builtin.fail: {msg: the balancer is busy}\n"
 
@@ -63,7 +63,7 @@ def test_each_proxy_is_out_by_the_tasks_while_it_is_upgraded(tmp_path: Path) -> 
     for name in PROXIES:
         assert changes(outcome, name) == ["mark", "out", "instance_upgrade", "back", "unmark"]
     told = [call["host"] for call in outcome.calls if call["name"] == "out"]
-    assert told == ["p1 in pool-p1 by ops", "p2 in pool-p2 by ops"]
+    assert told == ["p1 pool-p1 ops", "p2 pool-p2 ops"]
 
 
 def test_who_cannot_be_taken_out_is_not_upgraded_and_the_run_stops(tmp_path: Path) -> None:
