@@ -105,6 +105,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "merge_views": observed.merge_views,
     "observed_auth_hosts": halt.observed_auth_hosts,
     "opening_hosts": halt.opening_hosts,
+    "phase_limit_refusal": phases.limit_refusal,
     "phase_part": phases.part,
     "phase_refusal": phases.refusal,
     "phase_slice_refusal": phases.slice_refusal,

@@ -10,7 +10,7 @@ done is what stands in it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
@@ -148,6 +148,29 @@ def slice_refusal(hosts: Iterable[str], phase: str, approved: Mapping[str, Any])
         f"This run does not see {_named(missing)}, which the plan has. Only {PLAYBOOKS[AGENTS]} may work on a share of "
         "the inventory: set the job slicing of this template to 1. If hosts were taken out of the inventory, plan anew."
     )
+
+
+def limit_refusal(hosts: Collection[str], limit: str, phase: str, approved: Mapping[str, Any]) -> str:
+    """Say why a run must not be limited as it is; empty when it may.
+
+    A limit hides the controller, and with it the plan, from all plays. Agents have no order among themselves: once it
+    is known which servers to ask (*approved*), some can be upgraded without the others. *hosts* are those that the
+    *limit* leaves; *phase* is empty in playbooks that have none.
+    """
+    if "localhost" in hosts or (phase == AGENTS and approved.get("servers")):
+        return ""
+    told = (
+        f"This run is limited to {limit!r}. The order can only be kept over all hosts, so nothing has been done. "
+        f"Run {f'{PLAYBOOKS[phase]} ' if phase else ''}without --limit (in AWX, relaunch on all hosts: the run goes on "
+        "from what it finds, and a host that is done costs one look); to work on a part of the inventory, name all "
+        "hosts of whole clusters with -e teleport_hosts=PATTERN."
+    )
+    if phase == AGENTS:
+        told += (
+            " Agents alone can be run with a limit where teleport_approved_hop is given, which lockstep.teleport.plan "
+            "hands on and which names the servers to ask."
+        )
+    return told
 
 
 def _too_early(plan: Plan, phase: str) -> str:

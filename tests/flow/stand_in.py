@@ -35,7 +35,8 @@ class ActionModule(ActionBase):
         name = self._task.action.rsplit(".", 1)[-1]
         version = str(self._task.args.get("version") or "")
         host = str(self._task.delegate_to or variables["inventory_hostname"])
-        variables = {**variables, **(variables.get("stand_in_hosts") or {}).get(host, {})}
+        own = dict(variables["hostvars"][host]) if self._task.delegate_to else {}
+        variables = {**variables, **own, **(variables.get("stand_in_hosts") or {}).get(host, {})}
         call = {"name": name, "version": version, "host": host, "expect": self._task.args.get("expect")}
         call["state"] = self._task.args.get("state") or "present"
         call["stable_for"] = self._task.args.get("stable_for")
@@ -60,8 +61,8 @@ class ActionModule(ActionBase):
             "instance_upgrade": {"instance_after": {"version": version}},
             "cluster_lock": {"held": True},
         }
-        own = (variables.get("answers") or {}).get(name, {})
-        answer = {} if fate == "fail" else answers.get(name, own)
+        scripted = (variables.get("answers") or {}).get(name, {})
+        answer = {} if fate == "fail" else answers.get(name, scripted)
         answer = _hostile(answer)
         return {
             **result,

@@ -91,3 +91,48 @@ def test_a_slice_is_refused_what_has_an_order_over_all_hosts(tmp_path: Path) -> 
     outcome = run(tmp_path, "auth", hosts, **extra, **SLICES)
     assert outcome.status != 0
     assert "set the job slicing of this template to 1" in " ".join(outcome.text.split())
+
+
+def limited(*servers: str) -> dict[str, Any]:
+    """What the plan handed on when these servers were found."""
+    told = approved(agents=["n1", "n2", "n3"])
+    return {"teleport_approved_hop": {**told, "servers": {name: {} for name in servers}}}
+
+
+def test_agents_alone_are_upgraded_under_a_limit_with_the_servers_locked_and_asked(tmp_path: Path) -> None:
+    hosts = fleet(a1=HOP, p1=HOP)
+    outcome = run(tmp_path, "agents", hosts, "--limit", "n2,n3", **limited("a1", "p1"))
+    assert outcome.status == 0, outcome.text
+    assert outcome.upgraded(HOP) == ["n2", "n3"]
+    calls = [
+        (call["name"], call["state"])
+        for call in outcome.calls
+        if call["host"] == "a1" and call["name"].startswith(("cluster", "instance_up"))
+    ]
+    assert calls == [
+        ("cluster_info", "present"),
+        ("cluster_lock", "present"),
+        ("cluster_gate", "present"),
+        ("cluster_lock", "absent"),
+    ]
+    (gate,) = outcome.gates()
+    assert [(entry["host"], entry["version"]) for entry in gate["instances"]] == [("n2", HOP), ("n3", HOP)]
+    assert outcome.report is not None
+    assert outcome.report["state"] == "completed"
+
+
+def test_under_a_limit_agents_wait_for_their_servers_all_the_same(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "agents", fleet(a1=HOP), "--limit", "n2", **limited("a1", "p1"))
+    assert outcome.status != 0
+    assert "p1 come first. Run lockstep.teleport.upgrade_proxies." in " ".join(outcome.text.split())
+    assert [call["name"] for call in outcome.calls if call["name"].startswith(("instance_up", "cluster_lock"))] == []
+
+
+def test_an_agent_that_fails_under_a_limit_ends_the_run_with_locks_let_go_and_a_report(tmp_path: Path) -> None:
+    hosts = fleet(a1=HOP, p1=HOP)
+    hosts["n2"]["script"] = {"instance_upgrade": "fail"}
+    outcome = run(tmp_path, "agents", hosts, "--limit", "n2", **limited("a1", "p1"))
+    assert outcome.status != 0
+    assert [call["state"] for call in outcome.calls if call["name"] == "cluster_lock"] == ["present", "absent"]
+    assert outcome.report is not None
+    assert "1 of 1 agents failed" in outcome.report["reason"]

@@ -26,12 +26,14 @@ class Job(NamedTuple):
     """How a job ended.
 
     :param artifacts: what it handed on with ``set_stats``, as AWX reads it from the events.
+    :param failed: hosts of its inventory that AWX would limit a relaunch on failed hosts to.
     :param calls: the calls of stand-ins, see ``flow.Outcome``.
     """
 
     status: int
     text: str
     artifacts: dict[str, Any]
+    failed: list[str]
     calls: list[dict[str, Any]]
 
     def upgraded(self) -> list[str]:
@@ -70,7 +72,10 @@ class Controller:
         self._write(own, shown, variables)
         command = [RUNNER, "run", str(own), *self._arguments(playbook, options)]
         done = self._split(own, playbook, options) if split else self._run(command)
-        return Job(done.returncode, done.stdout + done.stderr, _artifacts(own), _calls(own))
+        stats = _stats(own)
+        failed = sorted(set(shown) & {*stats.get("failures", {}), *stats.get("dark", {})})
+        handed = stats.get("artifact_data") or {}
+        return Job(done.returncode, done.stdout + done.stderr, handed, failed, _calls(own))
 
     def _write(self, own: Path, hosts: dict[str, Any], variables: dict[str, Any]) -> None:
         for name in ("inventory", "env"):
@@ -112,12 +117,12 @@ class Controller:
         )
 
 
-def _artifacts(own: Path) -> dict[str, Any]:
+def _stats(own: Path) -> dict[str, Any]:
     # What was worked on elsewhere is unpacked without the folder of its name.
     for path in (own / "artifacts").rglob("job_events/*.json"):
         event = json.loads(path.read_text())
         if event["event"] == "playbook_on_stats":
-            found: dict[str, Any] = event["event_data"].get("artifact_data") or {}
+            found: dict[str, Any] = event["event_data"]
             return found
     return {}
 

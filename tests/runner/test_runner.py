@@ -82,6 +82,30 @@ def test_a_workflow_takes_all_clusters_one_hop_on(tmp_path: Path) -> None:
     assert summary.artifacts["teleport_report_markdown"].count(f"# Teleport upgrade to {HOP}") == 5
 
 
+def test_a_relaunch_on_failed_hosts_upgrades_agents_and_is_refused_to_servers(tmp_path: Path) -> None:
+    """Of a slice, so that the servers are known from what the plan handed on and from nothing else."""
+    workflow = Workflow(tmp_path)
+    workflow.node("plan", None, "--check")
+    refused = workflow.node("upgrade_auth", None, "--limit", "a1")
+    assert (refused.status, refused.upgraded()) == (2, [])
+    assert "Run lockstep.teleport.upgrade_auth without --limit" in " ".join(refused.text.split())
+
+    hosts = workflow.controller.hosts
+    moved = {"version": HOP, "running_version": HOP, "installed_version": HOP}
+    for name in ("a1", "p1"):
+        hosts[name]["seen"].update(moved)
+    workflow.handed["stand_in_hosts"] = {name: {"seen": hosts[name]["seen"]} for name in ("a1", "p1", "b1")}
+    hosts["n2"]["script"] = {"instance_upgrade": "fail"}
+    failed = workflow.controller.launch("upgrade_agents", workflow.handed, ["n1", "n2"])
+    assert (failed.status, failed.failed, failed.upgraded()) == (2, ["n2"], ["n1", "n2"])
+
+    hosts["n1"]["seen"].update(moved)
+    del hosts["n2"]["script"]
+    relaunched = workflow.node("upgrade_agents", ["n1", "n2"], "--limit", ",".join(failed.failed))
+    assert (relaunched.status, relaunched.upgraded()) == (0, ["n2"]), relaunched.text
+    assert f"# Teleport upgrade to {HOP}" in str(relaunched.artifacts)
+
+
 @pytest.mark.parametrize(
     ("playbook", "extra", "status", "told"),
     [

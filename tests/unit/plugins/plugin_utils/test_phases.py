@@ -150,3 +150,20 @@ def test_who_follows_goes_where_the_auth_servers_of_the_roots_are(
     phase: str, told: dict[str, Any], expected: str
 ) -> None:
     assert phases.target(SEEN, phase, told, {"branch": {"root": "main"}, "main": None}, "17.7.20") == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "phase", "servers", "told"),
+    [
+        (["localhost", "n1"], "auth", {}, ""),
+        (["n1"], "agents", {"a1": {}}, ""),
+        (["n1"], "agents", {}, "where teleport_approved_hop is given"),
+        (["n1"], "auth", {"a1": {}}, "Run lockstep.teleport.upgrade_auth without --limit"),
+        (["n1"], "", {"a1": {}}, "Run without --limit"),
+    ],
+)
+def test_only_agents_whose_servers_are_known_run_under_a_limit(
+    limit: list[str], phase: str, servers: dict[str, Any], told: str
+) -> None:
+    said = phases.limit_refusal(limit, ",".join(limit), phase, {"servers": servers} if servers else {})
+    assert (told in said, bool(said)) == (True, bool(told))
