@@ -55,8 +55,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backup_store imp
     plainly,
     prune,
     require_room,
-    seal_backups,
-    would_seal,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version, VersionError
 
@@ -67,19 +65,16 @@ __all__ = (
     "Restored",
     "check",
     "choose_backup",
-    "is_restored",
     "list_backups",
     "preview_restore",
     "prune_backups",
     "rehearse_backup",
     "restore_backup",
-    "seal_backups",
     "space_needed",
     "spec_from_instance",
     "take_backup",
     "verify_backup",
     "would_restore",
-    "would_seal",
 )
 
 Clock = Callable[[], float]
@@ -217,11 +212,6 @@ def would_restore(path: str, spec: BackupSpec) -> Backup:
     with plainly():
         _backend_for(backup.manifest, spec).close()
     return backup
-
-
-def is_restored(backup: Backup, spec: BackupSpec) -> bool:
-    """Return whether backend and process state are known to be exactly those of *backup*, which is not sealed."""
-    return bool(_compare(backup, spec))
 
 
 def choose_backup(spec: BackupSpec, version: Optional[str] = None) -> str:

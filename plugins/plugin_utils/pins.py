@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import artifact
+from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation
+from ansible_collections.lockstep.teleport.plugins.module_utils.version import COMMUNITY
 
 #: How these are installed is checked by whoever signs the packages.
-_OTHER_METHODS = ("package", "managed_updates")
+_OTHER_METHODS = (installation.PACKAGE, installation.MANAGED_UPDATES)
 _IN_NAME_RE = re.compile(r"-v(.+)-linux-")
 
 
@@ -28,7 +29,7 @@ def pinned_versions(checksums: object, seen: Mapping[str, Any] | None) -> list[s
         or seen.get("install_method") in _OTHER_METHODS
     ):
         return None
-    edition, architecture = str(seen.get("edition") or "community"), str(seen.get("architecture"))
+    edition, architecture = str(seen.get("edition") or COMMUNITY), str(seen.get("architecture"))
     versions = sorted({_version_of(str(key)) for key in checksums})
     return [version for version in versions if _is_pinned(checksums, version, edition, architecture)]
 

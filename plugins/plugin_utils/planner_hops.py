@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import Request
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import Cluster
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import UNREACHABLE, Cluster
 
 
 @dataclass(frozen=True)
@@ -83,4 +83,4 @@ def _anything_to_do(request: Request, target: Version) -> bool:
 
 def is_mover(version: Version | None, line: int | None, state: str) -> bool:
     """Whether an instance can be upgraded: it answers, and what it runs is known."""
-    return version is not None and line is not None and state != "unreachable"
+    return version is not None and line is not None and state != UNREACHABLE

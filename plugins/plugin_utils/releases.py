@@ -8,7 +8,6 @@ The data is in ``releases.yml``; inventories can add to it and override it.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import FIRST_MAJOR_LINE, Version
@@ -81,10 +80,6 @@ class Catalogue:
         beyond = index - (len(self.lines) - 1)
         return str(self._last_major + beyond) if beyond > 0 else self.lines[index]
 
-    def next_line(self, line: str) -> str:
-        """Return the name of the line one hop above."""
-        return self.line_at(self.index(line) + 1)
-
     def between(self, lower: Version | str, upper: Version | str) -> list[str]:
         """Return the lines above ``lower`` and below ``upper``, oldest first."""
         return [self.line_at(index) for index in range(self.index(lower) + 1, self.index(upper))]
@@ -113,10 +108,6 @@ class Catalogue:
     def never_safe(self, line: str) -> bool:
         """Whether the line is known and never got a safe patch: a reason to warn, and to leave it, not to refuse it."""
         return self.knows(line) and self._rows[line].minimum_safe is None
-
-    def eol(self, line: str) -> dt.date | None:
-        """Return the last day of support of a line; None when it is not known."""
-        return self._rows[line].end_of_life if line in self._rows else None
 
     def known_bad(self, version: Version) -> list[BadRelease]:
         """Return what is known against a version by itself, blockers and warnings."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_store
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import PAGE, EtcdClient, KeyValue
@@ -87,7 +87,7 @@ def test_sealing_killed_anywhere_loses_no_backup(memory: Path, age: Cipher) -> N
 
 
 def seal(spec: backup.BackupSpec, cipher: Cipher) -> list[str]:
-    return backup.seal_backups(spec.directory, spec.cluster, cipher)
+    return backup_store.seal_backups(spec.directory, spec.cluster, cipher)
 
 
 @pytest.mark.parametrize(("sealed", "every", "steps"), [(False, 2, 25), (True, 6, 40)], ids=["plain", "sealed"])

@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_drill, backup_manifest
+from ansible_collections.lockstep.teleport.plugins.module_utils import (
+    backup,
+    backup_drill,
+    backup_manifest,
+    backup_store,
+)
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher, Encryption, encryption_of
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_spec, put, rows
@@ -112,9 +117,9 @@ def test_sealing_takes_every_plain_backup_and_no_other(spec: backup.BackupSpec, 
     plain = backup.take_backup(spec, now=lambda: 1795374000.0)
     sealed = backup.take_backup(spec, now=lambda: 1795374001.0, cipher=cipher)
     expected = plain.path + cipher.encryption.suffix
-    assert backup.would_seal(spec.directory, "north", cipher) == [expected]
-    assert backup.seal_backups(spec.directory, "north", cipher) == [expected]
-    assert backup.seal_backups(spec.directory, "north", cipher) == []
+    assert backup_store.would_seal(spec.directory, "north", cipher) == [expected]
+    assert backup_store.seal_backups(spec.directory, "north", cipher) == [expected]
+    assert backup_store.seal_backups(spec.directory, "north", cipher) == []
     assert [one.path for one in backup.list_backups(spec.directory, "north")] == [sealed.path, expected]
     assert backup.choose_backup(spec, "16.5.13") == sealed.path
     assert backup.prune_backups(spec, 1) == [expected]

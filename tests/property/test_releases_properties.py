@@ -43,7 +43,7 @@ def test_between_and_the_ends_are_consecutive(one: Version, other: Version) -> N
     low, high = sorted([one, other])
     assume(low.line != high.line)
     lines = [low.line, *CATALOGUE.between(low, high), high.line]
-    assert [CATALOGUE.next_line(line) for line in lines[:-1]] == lines[1:]
+    assert [CATALOGUE.line_at(CATALOGUE.index(line) + 1) for line in lines[:-1]] == lines[1:]
 
 
 @given(versions(), versions())

@@ -28,7 +28,7 @@ CATALOGUE = Catalogue.load()
     ],
 )
 def test_neighbours(lower: str, upper: str) -> None:
-    assert CATALOGUE.next_line(lower) == upper
+    assert CATALOGUE.line_at(CATALOGUE.index(lower) + 1) == upper
     assert CATALOGUE.index(upper) - CATALOGUE.index(lower) == 1
 
 
@@ -62,15 +62,14 @@ def test_unknown_lines_above_are_only_unknown() -> None:
     assert not CATALOGUE.knows("19")
     assert CATALOGUE.minimum_safe("19") is None
     assert not CATALOGUE.never_safe("19")
-    assert CATALOGUE.eol("19") is None
     assert CATALOGUE.serves(V("20.1.0"), V("19.0.3"))
     with pytest.raises(CatalogueError, match=r"does not know release line 19; pin a version .*\{'19': '19\.0\.1'\}"):
         CATALOGUE.newest_good("19")
 
 
 def test_end_of_life() -> None:
-    assert CATALOGUE.eol("16") == dt.date(2025, 10, 31)
-    assert CATALOGUE.eol("17") == dt.date(2026, 8, 31)
+    assert CATALOGUE.row("16").end_of_life == dt.date(2025, 10, 31)
+    assert CATALOGUE.row("17").end_of_life == dt.date(2026, 8, 31)
 
 
 @pytest.mark.parametrize(
