@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan as plain data: making it from drafts of stages, its digest, and what plays ask of it."""
+"""The plan as plain data: making it from drafts of stages, and its digest."""
 
 from __future__ import annotations
 
@@ -134,29 +134,3 @@ def _play_order(phase: str, moves: list[Move]) -> list[Move]:
         places[move.instance.host] = (seen[name] + 0.5) / total[name]
         seen[name] += 1
     return sorted(ordered, key=lambda move: places[move.instance.host])
-
-
-def stage_at(plan: object, index: int) -> Mapping[str, Any] | None:
-    """Return a stage by its index; None when there is no plan or no such stage."""
-    stages = plan.get("stages") if isinstance(plan, Mapping) else None
-    if not isinstance(stages, Sequence) or not 0 <= index < len(stages):
-        return None
-    stage = stages[index]
-    return stage if isinstance(stage, Mapping) else None
-
-
-def hosts_of(plan: object, index: int, phase: str) -> list[str]:
-    """Return the hosts of one phase of a stage in the order of their batches; nothing beyond the last stage."""
-    return [step["host"] for step in _phase_steps(plan, index, phase)]
-
-
-def serial_sizes(plan: object, index: int, phase: str) -> list[int]:
-    """Return the batch sizes of one phase of a stage, to be used as ``serial`` of a play over `hosts_of`."""
-    return list(Counter(step["batch"] for step in _phase_steps(plan, index, phase)).values())
-
-
-def _phase_steps(plan: object, index: int, phase: str) -> list[Mapping[str, Any]]:
-    if phase not in PHASES:
-        raise ValueError(f"{phase!r} is not a phase; allowed are {', '.join(PHASES)}")
-    stage = stage_at(plan, index)
-    return [step for step in stage["steps"] if step["phase"] == phase] if stage else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import hosts_of, serial_sizes
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import hosts_of, serial_sizes
 
 _PHASES = {"client": "Client tools", "agent": "Agents", "proxy": "Proxies"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

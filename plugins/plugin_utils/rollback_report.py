@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import hosts_of
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.rollback_render import span
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import hosts_of
 
 HostVars = Mapping[str, Mapping[str, Any]]
 Plan = Mapping[str, Any]

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.topology import AUTH, PHASES
 
 Plan = Mapping[str, Any]
 
@@ -19,10 +22,29 @@ def stage_at(plan: Plan, index: int) -> Mapping[str, Any] | None:
     return stages[index] if 0 <= index < len(stages) else None
 
 
+def hosts_of(plan: Plan, index: int, phase: str) -> list[str]:
+    """Return the hosts of one phase of a stage in the order of their batches; nothing beyond the last stage.
+
+    Raises ``ValueError`` for a phase that there is none of.
+    """
+    return [step["host"] for step in _phase_steps(plan, index, phase)]
+
+
+def serial_sizes(plan: Plan, index: int, phase: str) -> list[int]:
+    """Return the batch sizes of one phase of a stage, to be used as ``serial`` of a play over `hosts_of`."""
+    return list(Counter(step["batch"] for step in _phase_steps(plan, index, phase)).values())
+
+
+def _phase_steps(plan: Plan, index: int, phase: str) -> list[Mapping[str, Any]]:
+    if phase not in PHASES:
+        raise ValueError(f"{phase!r} is not a phase; allowed are {', '.join(PHASES)}")
+    stage = stage_at(plan, index)
+    return [step for step in stage["steps"] if step["phase"] == phase] if stage else []
+
+
 def auth_hosts(plan: Plan, index: int) -> list[str]:
     """Return the auth hosts that a stage changes, in the plan's order."""
-    stage = stage_at(plan, index)
-    return [step["host"] for step in stage["steps"] if step["phase"] == "auth"] if stage else []
+    return hosts_of(plan, index, AUTH)
 
 
 def stage_clusters(plan: Plan, index: int) -> list[str]:

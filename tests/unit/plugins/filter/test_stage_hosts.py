@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lockstep.teleport.plugins.filter.plan import FilterModule
+from ansible_collections.lockstep.teleport.plugins.filter.flow import FilterModule
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.tests.unit.plugins.plugin_utils.planner_cases import fleet
 
@@ -21,19 +21,19 @@ PLAN = plan_upgrade(
 def test_hosts_and_sizes_of_a_phase() -> None:
     assert FILTERS["stage_hosts"](PLAN, 0, "auth") == ["a", "b"]
     assert FILTERS["stage_serial"](PLAN, 0, "auth") == [1, 1]
-    assert FILTERS["stage_hosts"](PLAN, "0", "agent") == ["n"]
+    assert FILTERS["stage_hosts"](PLAN, 0, "agent") == ["n"]
 
 
 @pytest.mark.parametrize("name", ["stage_hosts", "stage_serial"])
 def test_nothing_where_there_is_no_stage(name: str) -> None:
     assert FILTERS[name]({}, 0, "auth") == []
-    assert FILTERS[name](None, 0, "auth") == []
     assert FILTERS[name](PLAN, 31, "auth") == []
     assert FILTERS[name](PLAN, 0, "client") == []
 
 
 @pytest.mark.parametrize(
-    ("index", "phase", "message"), [("x", "auth", "the stage is 'x'"), (0, "nodes", "the phase is 'nodes'")]
+    ("index", "phase", "message"),
+    [("x", "auth", "cannot use what it was given"), (0, "nodes", "'nodes' is not a phase")],
 )
 def test_a_wrong_question_is_told(index: object, phase: str, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
