@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.validation import check_type_int
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_store
@@ -37,20 +38,22 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = dict(self._task.args)
-        found = self._ask(arguments, variables)
-        if found.get("failed"):
-            return {**result, **found}
         if not arguments.get("dest"):
             raise AnsibleActionFail("dest is missing; name the folder on the controller that receives backups.")
         try:
-            return {**result, **self._fetch(found, arguments, variables)}
+            keep = check_type_int(arguments.get("keep") or 0)
+        except TypeError:
+            raise AnsibleActionFail(f"keep is {arguments['keep']!r}; allowed is a number of backups.") from None
+        found = self._ask(arguments, variables)
+        if found.get("failed"):
+            return {**result, **found}
+        try:
+            return {**result, **self._fetch(found, str(arguments["dest"]), keep, variables)}
         except BackupError as error:
             return {**result, "failed": True, "changed": False, "msg": f"controller: {error}"}
 
-    def _fetch(
-        self, found: Mapping[str, Any], arguments: Mapping[str, Any], variables: dict[str, Any]
-    ) -> dict[str, Any]:
-        directory = os.path.abspath(os.path.expanduser(str(arguments["dest"])))
+    def _fetch(self, found: Mapping[str, Any], dest: str, keep: int, variables: dict[str, Any]) -> dict[str, Any]:
+        directory = os.path.abspath(os.path.expanduser(dest))
         remote = str(found["path"])
         wanted = backup_pull.plan(directory, os.path.basename(remote), found["manifest"])
         here = backup_pull.is_here(wanted)
@@ -59,7 +62,7 @@ class ActionModule(ActionBase):
             backup_pull.pull(
                 wanted, lambda part, offset: self._read(remote, part, offset, variables), self._copy(remote)
             )
-            removed = backup_store.prune(directory, str(wanted.manifest["cluster"]), int(arguments.get("keep") or 0))
+            removed = backup_store.prune(directory, str(wanted.manifest["cluster"]), keep)
         return {
             "changed": not here or bool(removed),
             "path": remote,

@@ -21,7 +21,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import lock_deci
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import lock_keeper, run_identity
 
 _MODULE = "lockstep.teleport.cluster_lock"
-_TTL = 600.0
 
 display = Display()
 
@@ -52,7 +51,7 @@ class ActionModule(ActionBase):
         if answer.get("refused") == lock_decision.HELD and _is_dead(answer["holder"]):
             answer = self._call({**arguments, "dead": answer["holder"]["run_id"]}, variables)
         if self._is_to_be_kept(arguments, answer):
-            self._keep(arguments, variables, process)
+            self._keep(arguments, variables, process, answer["holder"]["ttl"])
         answer.pop("invocation", None)
         return {**result, **answer}
 
@@ -64,11 +63,10 @@ class ActionModule(ActionBase):
         wanted = arguments.get("state", "present") == "present" and boolean(arguments.get("keep", True), strict=False)
         return bool(wanted and answer.get("held") and not self._task.check_mode)
 
-    def _keep(self, arguments: dict[str, Any], variables: dict[str, Any], process: dict[str, Any]) -> None:
+    def _keep(self, arguments: dict[str, Any], variables: dict[str, Any], process: dict[str, Any], ttl: float) -> None:
         pid_file = self._pid_file(arguments, variables)
         if pid_file.exists():
             return
-        period = float(arguments.get("ttl") or _TTL) / lock_keeper.BEATS
 
         def call(state: str) -> dict[str, Any]:
             # The task has ended, and its folder on the host with it.
@@ -93,7 +91,7 @@ class ActionModule(ActionBase):
             with tempfile.TemporaryDirectory() as own:
                 # The run removes its own when it ends, which is when this process lets go of the lock.
                 C.DEFAULT_LOCAL_TMP = own  # type: ignore[attr-defined]
-                lock_keeper.keep(renew, release, is_alive, period)
+                lock_keeper.keep(renew, release, is_alive, ttl / lock_keeper.BEATS)
 
         lock_keeper.detach(work, pid_file)
 

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import Backend, UnsupportedBackend
+from ansible_collections.lockstep.teleport.plugins.module_utils.cluster_view import part
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import name
 
 Resource = Mapping[str, Any]
@@ -90,11 +91,11 @@ def read_backend(backend: Backend) -> Facts:
 
 
 def _name(resource: Resource) -> str:
-    return name(_part(resource, "metadata").get("name"))
+    return name(part(resource, "metadata").get("name"))
 
 
 def _roles(user: Resource) -> List[str]:
-    roles = _part(user, "spec").get("roles")
+    roles = part(user, "spec").get("roles")
     return [name(role) for role in roles] if isinstance(roles, list) else []
 
 
@@ -103,12 +104,12 @@ def _is_without_factor(state: Mapping[str, Any]) -> bool:
 
 
 def _host_user_mode(role: Resource) -> Any:
-    return _part(_part(role, "spec"), "options").get("create_host_user_mode")
+    return part(part(role, "spec"), "options").get("create_host_user_mode")
 
 
 def _lacks_event(role: Resource) -> bool:
     """Whether a role may read sessions and not events, which are the same thing before 4.3."""
-    rules = _part(_part(role, "spec"), "allow").get("rules")
+    rules = part(part(role, "spec"), "allow").get("rules")
     named = {
         str(resource)
         for rule in (rules if isinstance(rules, list) else [])
@@ -116,8 +117,3 @@ def _lacks_event(role: Resource) -> bool:
         for resource in rule["resources"]
     }
     return "session" in named and named.isdisjoint({"event", "*"})
-
-
-def _part(parent: Resource, key: str) -> Mapping[str, Any]:
-    found = parent.get(key)
-    return found if isinstance(found, dict) else {}

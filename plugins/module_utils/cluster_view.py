@@ -42,7 +42,7 @@ def from_heartbeats(service: str, resources: Iterable[Mapping[str, Any]]) -> Lis
     """
     found = []
     for resource in resources:
-        spec, metadata = _part(resource, "spec"), _part(resource, "metadata")
+        spec, metadata = part(resource, "spec"), part(resource, "metadata")
         found.append(
             Sighting(
                 service=service,
@@ -60,7 +60,7 @@ def from_inventory(resources: Iterable[Mapping[str, Any]]) -> List[Sighting]:
     """Read the answer of ``tctl inventory list``, which lists whole instances with all their services."""
     found = []
     for resource in resources:
-        spec, metadata = _part(resource, "spec"), _part(resource, "metadata")
+        spec, metadata = part(resource, "spec"), part(resource, "metadata")
         services_named = spec.get("services")
         names = [str(one).lower() for one in services_named] if isinstance(services_named, list) else []
         services = {_INVENTORY_SERVICES.get(one, AGENT) for one in names if one not in _NO_SERVICE}
@@ -100,7 +100,7 @@ def merge(heartbeats: Iterable[Sighting], inventory: Iterable[Sighting] = ()) ->
 def auth_preference(resources: Iterable[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
     """Return what of ``cluster_auth_preference`` decides whether a newer Auth Service starts; None without one."""
     for resource in resources:
-        factor = _part(resource, "spec").get("second_factor")
+        factor = part(resource, "spec").get("second_factor")
         return {"second_factor": str(factor) if factor else None}
     return None
 
@@ -109,9 +109,9 @@ def remote_clusters(resources: Iterable[Mapping[str, Any]]) -> List[Dict[str, An
     """Return the leaf clusters a root cluster knows. ``last_heartbeat`` marks reconnections; it is no pulse."""
     return [
         {
-            "name": name(_part(resource, "metadata").get("name")),
-            "connection": name(_part(resource, "status").get("connection")) or "unknown",
-            "last_heartbeat": name(_part(resource, "status").get("last_heartbeat")) or None,
+            "name": name(part(resource, "metadata").get("name")),
+            "connection": name(part(resource, "status").get("connection")) or "unknown",
+            "last_heartbeat": name(part(resource, "status").get("last_heartbeat")) or None,
         }
         for resource in resources
     ]
@@ -121,8 +121,8 @@ def trusted_clusters(resources: Iterable[Mapping[str, Any]]) -> List[Dict[str, A
     """Return the root clusters a leaf trusts, without the join tokens that stand beside them."""
     return [
         {
-            "name": name(_part(resource, "metadata").get("name")),
-            "enabled": bool(_part(resource, "spec").get("enabled")),
+            "name": name(part(resource, "metadata").get("name")),
+            "enabled": bool(part(resource, "spec").get("enabled")),
         }
         for resource in resources
     ]
@@ -152,8 +152,8 @@ def _add(entries: Dict[str, Dict[str, Any]], sighting: Sighting) -> None:
         entry[key] = entry[key] or getattr(sighting, key)
 
 
-def _part(resource: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A part of a resource; an empty one where something else stands, which says nothing then."""
+def part(resource: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a part of a resource; an empty one where something else stands, which says nothing then."""
     found = resource.get(key)
     return found if isinstance(found, dict) else {}
 

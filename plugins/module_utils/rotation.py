@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ansible_collections.lockstep.teleport.plugins.module_utils.cluster_view import part
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import name
 
 INIT = "init"
@@ -101,10 +102,10 @@ def authorities(resources: Iterable[Mapping[str, Any]]) -> List[Authority]:
 
 
 def _authority(resource: Mapping[str, Any]) -> Authority:
-    spec = _part(resource, "spec")
-    rotation = _part(spec, "rotation")
+    spec = part(resource, "spec")
+    rotation = part(spec, "rotation")
     return Authority(
-        cluster=name(spec.get("cluster_name") or _part(resource, "metadata").get("name")),
+        cluster=name(spec.get("cluster_name") or part(resource, "metadata").get("name")),
         type=name(spec.get("type")),
         phase=_phase(rotation),
         mode=name(rotation.get("mode")),
@@ -130,8 +131,8 @@ def _fingerprints(spec: Mapping[str, Any]) -> List[str]:
     keys = [str(key) for key in _list(spec.get("checking_keys"))]
     keys += [str(pair.get("cert")) for pair in _pairs(spec.get("tls_key_pairs"))]
     keys += [str(pair.get("public_key")) for pair in _pairs(spec.get("jwt_key_pairs"))]
-    for part in ("active_keys", "additional_trusted_keys"):
-        for pairs in _part(spec, part).values():
+    for keys_of in ("active_keys", "additional_trusted_keys"):
+        for pairs in part(spec, keys_of).values():
             keys += [str(pair.get("cert") or pair.get("public_key")) for pair in _pairs(pairs)]
     return sorted({hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32] for key in keys})
 
@@ -140,8 +141,8 @@ def reports(service: str, resources: Iterable[Mapping[str, Any]]) -> List[Report
     """Read heartbeats of one kind."""
     found = []
     for resource in resources:
-        spec, metadata = _part(resource, "spec"), _part(resource, "metadata")
-        rotation = _part(spec, "rotation")
+        spec, metadata = part(resource, "spec"), part(resource, "metadata")
+        rotation = part(spec, "rotation")
         found.append(
             Report(
                 id=name(spec.get("host_id") or metadata.get("name")),
@@ -232,11 +233,6 @@ def lacking(copies: Iterable[Authority], wanted: Mapping[str, Iterable[str]], cl
     """Return the types of which the copies of *cluster* lack a key of *wanted* (fingerprints by type)."""
     held = {authority.type: set(authority.keys) for authority in copies if authority.cluster == cluster}
     return sorted(kind for kind, keys in wanted.items() if not set(keys) <= held.get(kind, set()))
-
-
-def _part(resource: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = resource.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _list(value: Any) -> List[Any]:

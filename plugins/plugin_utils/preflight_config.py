@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: What Teleport takes for yes (lib/config/fileconf.go, boolean flags); everything else is no.
 _YES = ("yes", "yeah", "y", "true", "1", "on")
 
 
@@ -56,7 +57,7 @@ def _proxy(proxy: Mapping[str, Any]) -> dict[str, Any]:
 
 def _agent(document: Mapping[str, Any]) -> dict[str, Any]:
     ssh, desktops = _section(document, "ssh_service"), _section(document, "windows_desktop_service")
-    serves_desktops = _is_yes(desktops.get("enabled"))
+    serves_desktops = is_yes(desktops.get("enabled"))
     return {
         "enhanced_recording": _is_on(ssh, "enhanced_recording"),
         "restricted_session": _is_on(ssh, "restricted_session"),
@@ -81,8 +82,9 @@ def _list(value: Any) -> list[str]:
 
 
 def _is_on(parent: Mapping[str, Any], name: str) -> str | None:
-    return name if _is_yes(_section(parent, name).get("enabled")) else None
+    return name if is_yes(_section(parent, name).get("enabled")) else None
 
 
-def _is_yes(flag: Any) -> bool:
+def is_yes(flag: Any) -> bool:
+    """Whether the value of a flag means yes."""
     return str(flag).strip().lower() in _YES

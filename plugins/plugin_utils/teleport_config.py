@@ -23,7 +23,6 @@ AUTH_LISTEN = "0.0.0.0:3025"
 PROXY_WEB_LISTEN = "0.0.0.0:3080"
 
 _ON_BY_DEFAULT = ("auth_service", "proxy_service", "ssh_service")
-_TRUE = ("yes", "yeah", "y", "true", "1", "on")
 #: Names of ``teleport start --roles`` and the sections they switch on; whatever is not named is then off.
 _ROLE_NAMES = {
     "auth": "auth_service",
@@ -185,4 +184,4 @@ def _is_enabled(section: Mapping[str, Any], default: bool) -> bool:
     flag = section.get("enabled")
     if flag is None or flag == "":
         return default
-    return str(flag).strip().lower() in _TRUE
+    return preflight_config.is_yes(flag)

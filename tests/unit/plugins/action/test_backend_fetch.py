@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 from ansible_collections.lockstep.teleport.plugins.action import backend_fetch as action_module
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup
@@ -115,3 +116,15 @@ def test_no_backup_is_one_message(
     result = Fetch(tmp_path, False, directory=spec.directory, dest=str(tmp_path / "here"), **arguments).run()
     assert result["failed"]
     assert reason in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"), [({}, "dest is missing"), ({"dest": "/x", "keep": "some"}, "keep is 'some'")]
+)
+def test_what_the_controller_needs_is_asked_before_the_host(
+    tmp_path: Path, arguments: dict[str, Any], reason: str
+) -> None:
+    fetch = Fetch(tmp_path, False, cluster="north", **arguments)
+    with pytest.raises(AnsibleActionFail, match=reason):
+        fetch.run()
+    assert fetch.calls == 0
