@@ -21,7 +21,7 @@ class _Ended(Exception):
 
 
 def shown(diff: Any) -> str:
-    return CallbackBase()._get_diff(diff)
+    return str(CallbackBase()._get_diff(diff))
 
 
 def mark(monkeypatch: pytest.MonkeyPatch, folder: str, state: str, check_mode: bool = False) -> dict[str, Any]:
