@@ -67,7 +67,7 @@ def foreign(data: Iterable[Mapping[str, Any]]) -> list[Finding]:
     return [
         Finding(
             code=str(item.get("code") or "unnamed"),
-            severity=item["severity"] if item.get("severity") in _RANK else BLOCKER,
+            severity=item["severity"] if item.get("severity") in SEVERITIES else BLOCKER,
             message=str(item.get("message") or ""),
             hint=str(item.get("hint") or ""),
             cluster=_text_or_none(item.get("cluster")),

@@ -101,8 +101,8 @@ def empty_clusters(situation: Situation) -> Iterator[Finding]:
 
 
 def unknown_versions(situation: Situation) -> Iterator[Finding]:
-    """Nothing is planned from a guess."""
-    unread = {item.host for item in situation.request.problems if item.host}
+    """Nothing is planned from a guess, not even where another finding on the host says why: that one may be waived."""
+    unread = {item.host for item in situation.request.problems if item.code == "input-invalid"}
     for instance in situation.request.topology.instances:
         if instance.version is None and instance.host not in unread:
             code = "auth-version-unknown" if instance.is_auth else "version-unknown"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import (
     COMMUNITY,
@@ -163,10 +163,10 @@ class _Reader:
             line=None if version is None else self._line_of(host, version),
             edition=self._one_of(host, "edition", row.get("edition"), EDITIONS, COMMUNITY),
             state=self._one_of(host, "state", row.get("state"), STATES, RUNNING),
-            interrupted=row.get("interrupted") is True,
+            interrupted=self._flag(host, "interrupted", row.get("interrupted")),
             pinned_versions=self._pinned_versions(host, row.get("pinned_versions")),
             concerns=self.concerns(f"concerns of {host}", row.get("concerns")),
-            config_edits=self.config_edits(host, row.get("config_edits") or ()),
+            config_edits=self.config_edits(host, row.get("config_edits")),
         )
 
     def _pinned_versions(self, host: str, value: object) -> frozenset[str] | None:
@@ -182,20 +182,27 @@ class _Reader:
         read = [
             Concern(str(entry["rule"]), str(entry.get("found") or ""), tuple(map(str, entry.get("change") or ())))
             for entry in entries
-            if isinstance(entry, Mapping) and entry.get("rule") in rules()
+            if _names_rule(entry) and _is_list_or_none(entry.get("change"))
         ]
         if len(read) < len(entries):
             self._invalid(f"{place} is {data!r}; allowed is a list of {{rule: id of a preflight rule, found: text}}.")
         return tuple(read)
 
-    def config_edits(self, host: str, data: Sequence[object]) -> tuple[ConfigEdit, ...]:
-        read = []
-        for entry in data:
-            if not isinstance(entry, Mapping) or entry.get("rule") not in rules() or not rules()[entry["rule"]].edit:
-                self._invalid("config_edits is not what instance_info returns.", host=host)
-                return ()
-            lines = tuple(map(str, entry.get("lines") or ()))
-            read.append(ConfigEdit(str(entry["rule"]), str(entry.get("before")), str(entry.get("after")), lines))
+    def config_edits(self, host: str, data: object) -> tuple[ConfigEdit, ...]:
+        entries = data if isinstance(data, (list, tuple)) else [data] if data else []
+        read = [
+            ConfigEdit(
+                str(entry["rule"]),
+                str(entry.get("before")),
+                str(entry.get("after")),
+                tuple(map(str, entry.get("lines") or ())),
+            )
+            for entry in entries
+            if _names_rule(entry) and rules()[entry["rule"]].edit and _is_list_or_none(entry.get("lines"))
+        ]
+        if len(read) < len(entries):
+            self._invalid("config_edits is not what instance_info returns.", host=host)
+            return ()
         return tuple(read)
 
     def cluster_concerns(self, data: object) -> dict[str, tuple[Concern, ...]]:
@@ -232,6 +239,12 @@ class _Reader:
     def _index_of(self, line: str) -> int:
         return self.catalogue.index(line)
 
+    def _flag(self, host: str, name: str, value: object) -> bool:
+        if value is None or isinstance(value, bool):
+            return value is True
+        self._invalid(f"{name} is {value!r}; allowed are true and false.", host=host)
+        return False
+
     def _one_of(self, host: str, name: str, value: object, allowed: Sequence[str], default: str) -> str:
         if value is None or value in allowed:
             return default if value is None else str(value)
@@ -240,6 +253,14 @@ class _Reader:
 
     def _invalid(self, message: str, cluster: str | None = None, host: str | None = None) -> None:
         self.problems.append(finding("input-invalid", message, cluster=cluster, host=host))
+
+
+def _names_rule(entry: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(entry, Mapping) and isinstance(entry.get("rule"), str) and entry["rule"] in rules()
+
+
+def _is_list_or_none(value: object) -> bool:
+    return value is None or isinstance(value, (list, tuple))
 
 
 def read_request(data: Mapping[str, Any]) -> Request:

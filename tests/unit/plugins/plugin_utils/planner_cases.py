@@ -165,6 +165,23 @@ FINDINGS = [
         expected="blocker auth-version-unknown main a",
     ),
     FindingCase(
+        "version of auth unknown, for a reason that was waived",
+        "6.2.31",
+        "a main auth ?",
+        {
+            "findings": [{"code": "nothing-installed", "severity": "blocker", "host": "a"}],
+            "waivers": ["nothing-installed"],
+        },
+        expected="blocker auth-version-unknown main a",
+    ),
+    FindingCase(
+        "version of an agent unknown, with a remark",
+        "6.2.31",
+        "a main auth 5.2.5\nn main agent ?",
+        {"findings": [{"code": "remark", "severity": "info", "host": "n"}]},
+        expected="blocker version-unknown main n",
+    ),
+    FindingCase(
         "agent unreachable",
         "6.2.31",
         "a main auth 5.2.5\nn main agent 5.2.5 unreachable",

@@ -80,6 +80,11 @@ def test_all_blockers_are_told_at_once() -> None:
         assert text in outcome.message
 
 
+def instance(**keys: object) -> dict[str, list[dict[str, object]]]:
+    """Write the input of one auth server with further keys."""
+    return {"instances": [{"host": "a", "services": ["auth"], "version": "17.5.2", **keys}]}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -91,6 +96,13 @@ def test_all_blockers_are_told_at_once() -> None:
         ({"instances": [{"host": "a", "services": ["auth"], "version": "1.2"}]}, "'1.2' is not a Teleport version"),
         ({"instances": [{"host": "a", "services": ["auth"], "version": ["x"]}]}, "['x'] is not a Teleport version"),
         ({"instances": [{"host": "a", "services": ["auth"], "state": "gone"}]}, "state is 'gone'"),
+        (instance(interrupted="yes"), "interrupted is 'yes'; allowed are true and false"),
+        (instance(concerns=[{"rule": ["glibc-too-old"]}]), "concerns of a is [{'rule': ['glibc-too-old']}]"),
+        (instance(concerns=[{"rule": "glibc-too-old", "change": 5}]), "concerns of a is [{'rule'"),
+        (instance(config_edits=5), "host a: config_edits is not what instance_info returns"),
+        (instance(config_edits=[{"rule": []}]), "host a: config_edits is not what"),
+        (instance(config_edits=[{"rule": "assist-removed", "lines": 5}]), "host a: config_edits is not what"),
+        ({"findings": [{"code": "odd", "severity": ["info"], "message": "m"}]}, "[odd] m"),
         ({"clusters": ["leaf"]}, "clusters is ['leaf']"),
         ({"clusters": {"leaf": "main"}}, "clusters.leaf is 'main'"),
         ({"clusters": {"leaf": {"roots": "main"}}}, "clusters.leaf is {'roots': 'main'}"),
