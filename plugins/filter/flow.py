@@ -24,6 +24,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     observed,
     page,
     phases,
+    proven,
     releases,
     report,
     rollback_report,
@@ -95,6 +96,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "failure_text": halt.failure_text,
     "followed_plan": halt.followed_plan,
     "halt_after_auth": halt.after_auth,
+    "halt_after_first_agents": halt.after_first_agents,
     "halt_after_gate": halt.after_gate,
     "halt_before_stage": halt.before_stage,
     "hook_due": hooks.is_due,
@@ -133,6 +135,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stage_hosts": stage_view.hosts_of,
     "stage_record": report.stage_record,
     "stage_serial": stage_view.serial_sizes,
+    "stage_servers": proven.servers,
     "staging_message": staging_view.staging_message,
     "staging_paths": staging_view.staging_paths,
     "staging_summary": staging_view.staging_summary,
@@ -144,6 +147,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "upgrade_report_markdown": report.render,
     "verify_findings": _verify_findings,
     "versions_seen": evidence_folder.versions_seen,
+    "watch_left": proven.watch_left,
 }
 
 

@@ -75,7 +75,8 @@ class Upgrade:
         if not decision.nothing and self._has_to_be_brought(decision):
             self._check_room(found, decision)
         self._replacement = None if decision.nothing else self._config_to_be(found, is_dry=True)
-        return self._result(found, decision, found.version if decision.nothing else self._order.release.version)
+        to_be = found.version if decision.nothing else self._order.release.version
+        return self._result(found, decision, {"version": to_be})
 
     def needs_artifact(self) -> bool:
         """Whether the controller has to bring the tarball before `run` can succeed."""
@@ -99,7 +100,7 @@ class Upgrade:
         if not found.journal:
             decision = self._decide(found)
             if decision.nothing and found.ready:
-                return self._result(found, decision, found.version)
+                return self._result(found, decision, _proof(found))
         fresh = not os.path.isdir(self._layout.versions_dir)
         installation.make_versions_dir(self._layout)
         try:
@@ -113,7 +114,7 @@ class Upgrade:
             if fresh:
                 journal.remove_unused(self._layout.versions_dir)
             raise
-        result = self._result(found, decision, self._look().version)
+        result = self._result(found, decision, _proof(self._look()))
         return {**result, "pruned": removed}
 
     # -- observe and decide
@@ -371,13 +372,13 @@ class Upgrade:
     def _evidence(self) -> Dict[str, Any]:
         return evidence.collect(self._host, self._order.instance, self._began)
 
-    def _result(self, found: Found, decision: Decision, after: Optional[str]) -> Dict[str, Any]:
+    def _result(self, found: Found, decision: Decision, after: Dict[str, Any]) -> Dict[str, Any]:
         saved = self.record.backup
         result: Dict[str, Any] = {
             "changed": not decision.nothing,
             "instance_before": {"version": found.version, "current": found.current, "running": bool(found.running)},
-            "instance_after": {"version": after},
-            "versions": {"from": found.version, "to": after},
+            "instance_after": after,
+            "versions": {"from": found.version, "to": after["version"]},
             "diff": upgrade_decision.diff(found, decision, self._order.wish),
             "msg": upgrade_decision.summary(found, decision, self._order.wish),
             "rolled_back": False,
@@ -396,3 +397,8 @@ class Upgrade:
         change = self.record.config_change
         more = {"config_change": change.as_dict()} if change else {}
         return {"timeline": self.record.events, "outage": self.record.outage(), **more}
+
+
+def _proof(after: Found) -> Dict[str, Any]:
+    """What a later look is compared with: a server that dies after its upgrade was judged is noticed by it."""
+    return {"version": after.version, "main_pid": after.unit.main_pid if after.unit else None}

@@ -226,7 +226,9 @@ instance_before:
   returned: success
   type: dict
 instance_after:
-  description: Version that counts now.
+  description:
+    - Version that counts now, and C(main_pid), the process that was proven. It is null for client tools, and not there
+      in check mode.
   returned: success
   type: dict
 timeline:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import auth_group, proven
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import (
     Plan,
     auth_hosts,
@@ -103,13 +103,33 @@ def after_auth(plan: Plan, index: int, hostvars: HostVars, active: Collection[st
         found = auth_group.failures(part, hostvars, active)
         told.extend(found)
         hosts.extend([host] * bool(found))
-    return _stop(index, "auth", " ".join(told), hosts) if told else {}
+    if told:
+        return _stop(index, "auth", " ".join(told), hosts)
+    return _after_look(index, "auth", proven.looks_of(auth_hosts(plan, index), hostvars, active), hostvars)
+
+
+def after_first_agents(plan: Plan, index: int, hostvars: HostVars, looks: Iterable[Mapping[str, Any]]) -> Record:
+    """Judge the auth servers once the first agents of a stage are through, by *looks*, one for each of them.
+
+    Agents that are upgraded may be newer than an Auth Service that has to be taken back.
+    """
+    hosts = proven.servers(plan, index, ("auth",))
+    return _after_look(index, "agent", dict(zip(hosts, looks, strict=False)), hostvars)
+
+
+def _after_look(index: int, phase: str, looks: Mapping[str, Mapping[str, Any]], hostvars: HostVars) -> Record:
+    """Judge servers by a second look at them."""
+    lost = proven.losses(looks, hostvars)
+    if not lost:
+        return {}
+    advice = "Nothing that was to follow has been begun. Read the journal of each, mend them and run again."
+    return _stop(index, phase, " ".join([*lost.values(), advice]), sorted(lost))
 
 
 def after_gate(
     plan: Plan, index: int, instances: Iterable[Mapping[str, Any]], hostvars: HostVars, active: Collection[str]
 ) -> Record:
-    """Judge the gates of a stage."""
+    """Judge the gates of a stage, and the servers that were looked at again beside them."""
     told: list[str] = []
     hosts: list[str] = []
     for host in gate_hosts(plan, index, instances):
@@ -121,7 +141,9 @@ def after_gate(
         else:
             continue
         hosts.append(host)
-    return _stop(index, "gate", " ".join(told), hosts) if told else {}
+    if told:
+        return _stop(index, "gate", " ".join(told), hosts)
+    return _after_look(index, "gate", proven.looks_of(proven.servers(plan, index), hostvars, active), hostvars)
 
 
 def concerned_hosts(

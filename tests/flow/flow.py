@@ -69,7 +69,9 @@ def instance(host: str, *services: str, version: str = "15.5.4", cluster: str | 
         "ready": None,
         "host_uuid": f"uuid-{host}",
         "hostname": host,
-        "config": {"nodename": host},
+        "bin_dir": "/usr/local/bin",
+        "versions_dir": "/opt/teleport-versions",
+        "config": {"nodename": host, "path": "/etc/teleport.yaml", "diag_addr": None},
         "findings": [],
     }
 

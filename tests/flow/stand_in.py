@@ -6,7 +6,8 @@
 What happens is scripted by the host's variables: ``answers`` maps an action to what it returns, ``seen`` is the
 instance that is observed, ``stand_in_hosts`` has both for hosts that the inventory lacks, and ``script`` maps
 ``<action> <version or state>`` or ``<action>`` to ``fail``, ``lose`` (the connection), ``pause`` (ask for one) or a
-command, as a list, that is run. Each call is a line in FLOW_LOG.
+command, as a list, that is run. ``looks`` is what differs from ``seen`` at the first, second … look, or ``lose``; the
+last one stands for all that follow. ``proves`` is the process that an upgrade proves. Each call is a line in FLOW_LOG.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class ActionModule(ActionBase):
         call["config_edit"] = self._task.args.get("config_edit")
         call["share"] = self._task.args.get("share")
         call["check"] = bool(self._task.check_mode)
-        with Path(os.environ["FLOW_LOG"]).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(call, default=str) + "\n")
+        log = Path(os.environ["FLOW_LOG"])
+        with log.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(call, default=str) + "\n")
         script = variables.get("script") or {}
         done = None if self._task.check_mode else script.get(f"{name} done")
         fate = done or script.get(f"{name} {version or call['state']}") or script.get(name)
@@ -52,13 +54,15 @@ class ActionModule(ActionBase):
             Path(str(variables["teleport_pause_file"])).touch()
         if isinstance(fate, list):
             subprocess.run(fate, check=True)
-        if fate == "lose":
+        looks = variables.get("looks") if name == "instance_info" else None
+        look = _look(looks, log, host) if looks else {}
+        if "lose" in (fate, look):
             raise AnsibleConnectionFailure("the connection is gone")
         result: dict[str, Any] = super().run(tmp, task_vars)
         answers = {
-            "instance_info": {"instance": variables["seen"]},
+            "instance_info": {"instance": {**variables["seen"], **(look or {})}},
             "cluster_info": {"cluster_view": variables.get("view") or VIEW},
-            "instance_upgrade": {"instance_after": {"version": version}},
+            "instance_upgrade": {"instance_after": {"version": version, "main_pid": variables.get("proves")}},
             "cluster_lock": {"held": True},
         }
         scripted = (variables.get("answers") or {}).get(name, {})
@@ -71,6 +75,14 @@ class ActionModule(ActionBase):
             "changed": name == "instance_upgrade",
             "msg": _hostile(variables.get("says") or str(fate)),
         }
+
+
+def _look(looks: list[Any], log: Path, host: str) -> Any:
+    # Another host may be in the middle of the last line.
+    whole = log.read_text(encoding="utf-8").rpartition("\n")[0]
+    calls = [json.loads(line) for line in whole.splitlines()]
+    number = sum(call["name"] == "instance_info" and call["host"] == host for call in calls)
+    return looks[min(number, len(looks)) - 1]
 
 
 def _hostile(answer: Any) -> Any:

@@ -72,6 +72,41 @@ def test_a_stop_is_reported_and_lets_the_locks_go(
     assert "teleport-evidence" in outcome.text.split("Stopped:")[-1]
 
 
+def look(pid: int, restarts: int = 0) -> dict[str, Any]:
+    """What a look at an upgraded server shows."""
+    unit = {"name": "teleport.service", "main_pid": pid, "n_restarts": restarts}
+    return {"version": TARGET, "running_version": TARGET, "unit": unit}
+
+
+DIED = "process 70, which was proven at 16.5.18, has died since; systemd has restarted it 1 times"
+LOST = "does not answer any more since it was upgraded"
+
+
+@pytest.mark.parametrize(
+    ("host_name", "looks", "says", "upgraded"),
+    [
+        ("a1", [{}, look(71, 1)], DIED, ["a1", "a2"]),
+        ("a2", [{}, look(70), "lose"], LOST, ["a1", "a2", "n1", "p1"]),
+        ("p1", [{}, "lose"], LOST, ["a1", "a2", "n1", "n2", "p1"]),
+    ],
+    ids=["while the group grows", "while the first agent is watched", "before the next hop"],
+)
+def test_a_server_that_is_lost_after_its_upgrade_was_judged_stops_the_run(
+    tmp_path: Path, host_name: str, looks: list[Any], says: str, upgraded: list[str]
+) -> None:
+    hosts = {**fleet(), "n2": host("n2")}
+    for name in ("a1", "a2", "p1"):
+        hosts[name].update(proves=70, looks=looks if name == host_name else [{}, look(70)])
+    outcome = run(tmp_path, hosts, teleport_target_version="17.7.20", teleport_hop_versions={"16": TARGET})
+    assert outcome.status != 0
+    assert (outcome.upgraded(TARGET), outcome.upgraded("17.7.20")) == (upgraded, [])
+    assert outcome.report is not None, outcome.text
+    assert (outcome.report["state"], outcome.report["failed"]) == ("stopped", [host_name])
+    assert outcome.report["reason"].startswith(f"{host_name}: ")
+    assert says in outcome.report["reason"]
+    assert f"hosts/{host_name}.json" in evidence(tmp_path)
+
+
 def test_a_stop_in_a_stage_without_auth_keeps_what_the_auth_server_said_too(tmp_path: Path) -> None:
     hosts = {name: host(name, service, version=TARGET) for name, service in (("a1", "auth"), ("p1", "proxy"))}
     hosts["n1"] = host("n1", script={"instance_upgrade": "fail"})

@@ -174,6 +174,7 @@ def test_plain_installation_is_taken_over_and_upgraded(fake: FakeHost) -> None:
     result = run(fake, make_order(fake))
     assert result["changed"]
     assert result["versions"] == {"from": OLD, "to": NEW}
+    assert result["instance_after"] == {"version": NEW, "main_pid": fake.pid}
     assert runs(fake) == NEW
     assert current(fake) == NEW
     assert os.readlink(fake.versions_dir / "previous") == OLD

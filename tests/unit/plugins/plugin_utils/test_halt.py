@@ -143,3 +143,29 @@ def test_hosts_that_failed_and_the_auth_hosts_of_the_stage_are_looked_at() -> No
     assert halt.concerned_hosts(laggards) == ["a2"], "evidence of a stop without auth and without hosts of its own"
     many = [f"n{number}" for number in range(900)]
     assert len(halt.concerned_hosts(localhost(halt_record=stop), many)) == halt.MOST_CONCERNED
+
+
+def looked_at(pid: int, restarts: int) -> dict[str, Any]:
+    unit = {"name": "teleport.service", "main_pid": pid, "n_restarts": restarts}
+    upgraded = {"instance_after": {"version": "16.5.18", "main_pid": 70}}
+    return {
+        **HELD,
+        "auth_upgrade": upgraded,
+        "gate_look": {"instance": {"state": "running", "running_version": "16.5.18", "unit": unit}},
+    }
+
+
+def test_an_auth_server_that_died_since_its_upgrade_stops_the_run_wherever_it_is_looked_at() -> None:
+    dead = hostvars(a1=looked_at(71, 3))
+    looks = [dead["a1"]["gate_look"]]
+    found = [
+        halt.after_auth(PLAN, 0, dead, ALL),
+        halt.after_first_agents(PLAN, 0, dead, looks),
+        halt.after_gate(PLAN, 0, INSTANCES, dead, ALL),
+    ]
+    assert [record["phase"] for record in found] == ["auth", "agent", "gate"]
+    assert all(record["hosts"] == ["a1"] and "restarted it 3 times" in record["reason"] for record in found)
+    lives = hostvars(a1=looked_at(70, 0))
+    assert halt.after_auth(PLAN, 0, lives, ALL) == {}
+    assert halt.after_first_agents(PLAN, 0, lives, [lives["a1"]["gate_look"]]) == {}
+    assert halt.after_gate(PLAN, 0, INSTANCES, lives, ALL) == {}
