@@ -253,7 +253,8 @@ def _failed_lines(report: Mapping[str, Any]) -> list[str]:
     names = ", ".join(report["failed"])
     if report["dry_run"]:
         return [f"Would fail: {names}. Mend them before the upgrade.", ""]
-    said = [f"Not upgraded: {names}. Each was switched back, or stopped answering. Mend them and run again.", ""]
+    ends = "Each was switched back, stopped answering, or did not stay well; the table says what it runs."
+    said = [f"Failed: {names}. {ends} Mend them and run again.", ""]
     return said + (_finish_lines(report) if report["state"] == "completed" else [])
 
 

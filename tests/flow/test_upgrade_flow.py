@@ -66,7 +66,7 @@ def test_hosts_left_behind_are_reported_and_fail_the_run(tmp_path: Path) -> None
     after = {row["host"]: row["after"] for row in outcome.report["hosts"]}
     assert (after["n3"], after["n4"], after["c1"], after["n5"], after["c2"]) == ("15.5.4", "15.5.4", "15.5.4", HOP, HOP)
     written = (tmp_path / "report.md").read_text()
-    assert "Not upgraded: c1, n3, n4." in written
+    assert "Failed: c1, n3, n4." in written
     finish = f"ansible-playbook -i {tmp_path}/inventory.yml lockstep.teleport.upgrade -e teleport_target_version={HOP}"
     assert finish in written.splitlines()
 

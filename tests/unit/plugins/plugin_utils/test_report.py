@@ -112,7 +112,7 @@ def test_a_report_shows_versions_outages_and_what_is_left() -> None:
     assert "| host | cluster | services | before | after |" in lines
     assert "| a1 | east | auth, proxy | 15.5.4 | 16.5.18 |" in lines
     assert "| 0 → 16.5.18 | east | 2.5 | a1 | /b/1 |" in lines
-    assert any(line.startswith("Not upgraded: n1. ") for line in lines)
+    assert any(line.startswith("Failed: n1. ") for line in lines)
 
 
 def test_a_run_that_left_auth_alone_says_so() -> None:
