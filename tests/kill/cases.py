@@ -32,10 +32,12 @@ _START = "instance_upgrade: systemctl start #1"
 _BACKUPS = "instance_upgrade: rename /var/lib/teleport-backups/main.example"
 _SAVING = f"{_BACKUPS}/.partial-*-16.5.12/manifest.json #1"
 _SAVED = f"{_BACKUPS}/*-16.5.12 #1"
+_LOCKED = "cluster_lock: rename /var/lib/lockstep-teleport/main.example-92ce9d37.json #1"
 _HOLD = "/etc/systemd/system/teleport.service.d"
 
 #: Points that only the auth server that migrates comes through, or at which it has most to lose, in their order.
 PRIMARY = (
+    (_LOCKED, (DIE, POWER)),
     ("backend_backup: rename /var/lib/teleport-backups/main.example/.partial-*-16.5.12/etcd.jsonl #1", (DIE, POWER)),
     (f"{_VERSIONS}/16.5.12 #1", (DIE,)),
     ("instance_upgrade: rename /usr/local/bin/teleport #1", (DIE,)),
@@ -92,6 +94,7 @@ IDLE = (
     "set_fact",
     "upgrade_plan",
     "validate_argument_spec",
+    "wait_for",
 )
 
 

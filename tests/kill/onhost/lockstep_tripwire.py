@@ -28,7 +28,7 @@ _COLLECTION = "ansible_collections.lockstep.teleport.plugins.module_utils.host"
 _CHANGES = {"os.rename": 1, "os.remove": 0, "os.symlink": 1, "os.mkdir": 0, "os.rmdir": 0, "shutil.rmtree": 0}
 _WRITING = os.O_WRONLY | os.O_RDWR
 #: Below these lies what an upgrade may change.
-_PLACES = ("/opt/", "/etc/", "/usr/local/", "/var/lib/teleport", "/var/lib/teleport-backups")
+_PLACES = ("/opt/", "/etc/", "/usr/local/", "/var/lib/teleport", "/var/lib/lockstep-teleport")
 _VERBS = ("start", "stop", "kill", "daemon-reload", "reset-failed")
 #: What differs from run to run: process numbers, times.
 _VARYING_RE = re.compile(r"\d{8}T\d{6}Z|(?<=-)\d+(?=$|/|-)")
