@@ -67,6 +67,7 @@ class Controller:
             "awx_job_id": self._jobs,
             "teleport_plan_file": str(own / "plan.json"),
             "teleport_report_file": str(own / "report.json"),
+            "teleport_rollback_plan_file": str(own / "back.json"),
             **extra,
         }
         self._write(own, shown, variables)
