@@ -18,7 +18,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     service,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup import BackupSpec, spec_from_instance
+from ansible_collections.lockstep.teleport.plugins.module_utils.backup_spec import BackupSpec, spec_from_instance
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade_decision import Wish
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import (

@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Upgrading one instance: observe, decide, prepare everything that needs no outage, then change what runs."""
+"""Upgrading one instance: observe, decide, prepare everything that needs no outage, then change what runs.
+
+A host compiles every module that is imported, in each run anew. Backups and their backends are half of the code, and no
+agent needs them: they are imported where they are used.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
     adoption,
     artifact,
-    backup,
     client_tools,
     config_edit,
     durable,
@@ -30,7 +33,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     ways,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup_resources import read_resources
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import (
@@ -264,6 +266,8 @@ class Upgrade:
         wanted = self._order.backup and self._order.backup.get("resources")
         if not (wanted and found.running):
             return {}
+        from ansible_collections.lockstep.teleport.plugins.module_utils.backup_resources import read_resources
+
         try:
             return read_resources(self._host, self._order.instance, found.running)
         except BackupError:
@@ -338,13 +342,16 @@ class Upgrade:
     # -- backup
 
     def _back_up(self, version: str) -> Saved:
+        from ansible_collections.lockstep.teleport.plugins.module_utils import backup
+
         taken = backup.take_backup(self._order.backup_spec(version, self._host), extra=self._resources)
         return Saved(taken.path, taken.manifest)
 
     def _restore(self, path: str, version: str) -> None:
-        self.record.config_change = backup.restore_backup(
-            path, self._order.backup_spec(version, self._host)
-        ).config_change
+        from ansible_collections.lockstep.teleport.plugins.module_utils import backup
+
+        spec = self._order.backup_spec(version, self._host)
+        self.record.config_change = backup.restore_backup(path, spec).config_change
 
     # -- afterwards
 
@@ -366,6 +373,8 @@ class Upgrade:
         self._edits.prune(installation.kept_versions(layout))
         keep = int((self._order.backup or {}).get("keep") or 0)
         if self.record.backup and keep:
+            from ansible_collections.lockstep.teleport.plugins.module_utils import backup
+
             backup.prune_backups(self._order.backup_spec(self.record.backup.manifest["version"], self._host), keep)
         return removed
 
