@@ -13,15 +13,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import multiprocessing
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import expectations, gate, gate_expectation, report
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
+    controller_files,
+    expectations,
+    gate,
+    gate_expectation,
+    report,
+)
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner import plan_upgrade
 from ansible_collections.lockstep.teleport.tests.benchmarks.planner import CLUSTERS, START, TARGET, fleet
 
@@ -66,7 +72,7 @@ def judge_gates(plan: dict[str, Any], names: dict[str, list[str]], views: dict[s
 
 
 def make_report(plan: dict[str, Any], instances: list[dict[str, Any]]) -> None:
-    """Make the report of a run that did everything, in all its forms."""
+    """Make the report of a run that did everything, and write it as the run does."""
     hostvars: dict[str, dict[str, Any]] = {row["host"]: {} for row in instances}
     records = [
         entry
@@ -75,8 +81,10 @@ def make_report(plan: dict[str, Any], instances: list[dict[str, Any]]) -> None:
         for entry in report.stage_record(plan, stage["index"], cluster, hostvars, ())
     ]
     built = report.build_report(plan, instances, records)
-    report.render(built)
-    json.dumps(built, indent=4, sort_keys=True)
+    files = [{"path": "report.md", "content": report.render(built)}, {"path": "report.json", "document": built}]
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = controller_files.contents(files, folder)
+        controller_files.write(wanted, controller_files.stale(wanted), 0o600, folder)
 
 
 def measure(size: int, start: str) -> Row:
