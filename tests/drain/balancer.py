@@ -104,6 +104,8 @@ class Clients:
         self._over = threading.Event()
         self.answered = 0
         self.failures: list[str] = []
+        #: Of each request that was answered: how many seconds it took.
+        self.seconds: list[float] = []
         self._threads = [threading.Thread(target=self._ask_on, daemon=True) for _number in range(count)]
 
     def start(self) -> None:
@@ -119,8 +121,10 @@ class Clients:
 
     def _ask_on(self) -> None:
         while not self._over.is_set():
+            asked = time.monotonic()
             try:
                 with urllib.request.urlopen(self._url, timeout=20) as answer:
                     self.answered += answer.read() == b"ok"
+                    self.seconds.append(time.monotonic() - asked)
             except OSError as problem:
                 self.failures.append(repr(problem))

@@ -12,22 +12,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.lockstep.teleport.tests.drain.balancer import SERVERS, Balancer, Clients
+from ansible_collections.lockstep.teleport.tests.drain.upgrade import TARGET
+from ansible_collections.lockstep.teleport.tests.drain.upgrade import upgrade_proxies as run
 from ansible_collections.lockstep.teleport.tests.flow.flow import Outcome, host, play
 
-TARGET = "16.5.18"
-
 pytestmark = pytest.mark.slow
-
-
-def run(folder: Path, balancer: Balancer, script: dict[str, dict[str, Any]], *arguments: str, **extra: Any) -> Outcome:
-    """Upgrade an auth server and both proxies; an upgrade of a proxy restarts its server behind the balancer."""
-    hosts = {"a1": host("a1", "auth")}
-    for name in SERVERS:
-        restarts = {f"instance_upgrade {TARGET}": balancer.command("restart", name)}
-        hosts[name] = host(name, "proxy", script={**restarts, **script.get(name, {})})
-    haproxy = {"teleport_haproxy_hosts": ["localhost"], "teleport_haproxy_socket": balancer.socket}
-    goal = {"teleport_target_version": TARGET, "teleport_proxy_drain": "haproxy", **haproxy, **extra}
-    return play(folder, hosts, *arguments, **goal)
 
 
 def marks(outcome: Outcome, name: str) -> list[str]:
