@@ -81,7 +81,10 @@ def make_report(plan: dict[str, Any], instances: list[dict[str, Any]]) -> None:
         for entry in report.stage_record(plan, stage["index"], cluster, hostvars, ())
     ]
     built = report.build_report(plan, instances, records)
-    files = [{"path": "report.md", "content": report.render(built)}, {"path": "report.json", "document": built}]
+    files: list[dict[str, Any]] = [
+        {"path": "report.md", "content": report.render(built)},
+        {"path": "report.json", "document": built},
+    ]
     with tempfile.TemporaryDirectory() as folder:
         wanted = controller_files.contents(files, folder)
         controller_files.write(wanted, controller_files.stale(wanted), 0o600, folder)

@@ -42,8 +42,8 @@ def test_check_mode_gives_the_same() -> None:
 
 def test_null_is_as_good_as_left_out() -> None:
     arguments: dict[str, Any] = {"target_version": "6.2.31", "instances": fleet("a main auth 5.2.5")}
-    optional = [name for name, option in ARGUMENTS.items() if not option.get("required")]
-    assert run(**arguments, **dict.fromkeys(optional)) == run(**arguments)
+    nulls: dict[str, Any] = {name: None for name, option in ARGUMENTS.items() if not option.get("required")}
+    assert run(**arguments, **nulls) == run(**arguments)
 
 
 @pytest.mark.parametrize("name", ["target_version", "instances"])
