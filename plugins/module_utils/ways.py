@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which way of installing a host is upgraded by: always the one it was installed by.
 
-A way is imported when it is gone, because a host compiles what is imported in every run anew.
+A way is imported when it is taken, because a host compiles what is imported in every run anew.
 """
 
 from __future__ import annotations

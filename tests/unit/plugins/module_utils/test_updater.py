@@ -19,7 +19,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     release,
     updater,
     upgrade,
-    ways,
+    way_updater,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
@@ -129,7 +129,7 @@ def managed(fake: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = Managed(fake, tmp_path / "managed")
     monkeypatch.setattr(fake, "run_command", found.run_command)
     monkeypatch.setattr(
-        ways, "UpdaterWay", lambda host, layout, wanted: UpdaterWay(host, layout, wanted, str(found.root))
+        way_updater, "UpdaterWay", lambda host, layout, wanted: UpdaterWay(host, layout, wanted, str(found.root))
     )
     original = installation.install_method
     monkeypatch.setattr(
