@@ -124,6 +124,14 @@ def groups_of(inventory: Inventory) -> dict[str, list[str]]:
     return {name: hosts for name, hosts in inventory.groups.items() if name.startswith("teleport")}
 
 
+def test_a_command_that_hangs_is_ended(source: Source) -> None:
+    source.write({}, timeout=1)
+    source.program.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    done = source.run()
+    assert done.returncode != 0
+    assert "did not answer within 1 s" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("version", "nodes", "line"),
     [
