@@ -79,7 +79,7 @@ def spec_from_instance(
     *version* is what wrote the data as far as is known now; an observation from before an upgrade names an older one.
     *host* runs the programs that some backends are saved by; *choice* is how the user wants the backend saved.
     """
-    config = instance["config"]
+    config = config_of(instance)
     name = cluster or instance.get("cluster") or config.get("cluster_name") or "main"
     check_cluster_name(str(name))
     if not os.path.isabs(directory):
@@ -97,6 +97,16 @@ def spec_from_instance(
         choice=choice,
         program=os.path.join(str(instance.get("bin_dir") or ""), "teleport"),
     )
+
+
+def config_of(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what ``instance_info`` said of ``teleport.yaml``. Raises :class:`BackupError` for anything else."""
+    config = instance.get("config")
+    if not isinstance(config, dict) or not os.path.isabs(str(config.get("path") or "")):
+        raise BackupError(
+            "instance names no teleport.yaml; give what lockstep.teleport.instance_info returned as 'instance'."
+        )
+    return config
 
 
 def check_cluster_name(name: str) -> None:

@@ -74,7 +74,7 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module, config_place
+from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module, backup_spec, config_place
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import dynamodb, dynamodb_names
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
@@ -84,7 +84,7 @@ _KEY = "table_name"
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Return the module's result."""
-    config = parameters["instance"]["config"]
+    config = backup_spec.config_of(parameters["instance"])
     storage, path = config.get("storage") or {}, str(config["path"])
     if storage.get("type") != dynamodb.DynamoBackend.kind:
         return {"changed": False, "table": None, "config_change": None}

@@ -76,3 +76,9 @@ def test_other_backends_have_nothing_to_follow() -> None:
         False,
     )
     assert result == {"changed": False, "table": None, "config_change": None}
+
+
+def test_an_instance_of_ones_own_making_is_refused() -> None:
+    host = Host(run_command=lambda *_arguments, **_more: (1, "", ""))
+    with pytest.raises(BackupError, match=r"names no teleport\.yaml"):
+        backend_follow.run(host, {"instance": {}, "tables": ["state"]}, False)

@@ -111,6 +111,15 @@ def test_a_version_that_cannot_be_told_is_refused(machine: Machine) -> None:
         machine.backup(state="rehearse")
 
 
+@pytest.mark.parametrize("config", [None, {}, {"path": None}, {"path": "teleport.yaml"}, "teleport.yaml"])
+def test_an_instance_of_ones_own_making_is_refused(machine: Machine, config: object) -> None:
+    machine.instance["config"] = config
+    for act in (machine.backup, machine.restore):
+        with pytest.raises(BackupError, match=r"names no teleport\.yaml; give what lockstep\.teleport\.instance_info"):
+            act()
+    assert machine.files == []
+
+
 def test_systemd_is_asked_not_the_observation(machine: Machine) -> None:
     machine.state = "activating"
     machine.instance["unit"]["active_state"] = "inactive"
