@@ -113,6 +113,8 @@ def _waits_for(cluster: Mapping[str, Any], step: Mapping[str, Any]) -> str:
 def _pins(cluster: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- CA pin gone: `{pin}`" for pin in cluster["ca_pins_gone"])
     yield from (f"- CA pin new: `{pin}`" for pin in cluster["ca_pins_new"])
+    # A run that goes on where another was killed finds the new pin in place.
+    yield from (f"- CA pin as before: `{pin}`" for pin in cluster["ca_pins"] if pin not in cluster["ca_pins_new"])
     if cluster["configs_to_change"]:
         yield f"- teleport.yaml names a pin that is gone: {', '.join(cluster['configs_to_change'])}"
     yield ""

@@ -156,6 +156,15 @@ def test_configurations_with_the_old_pin_are_named() -> None:
     assert (document["clusters"][0]["ca_pins_gone"], document["clusters"][0]["ca_pins_new"]) == (PINS, ["sha256:00bb"])
     assert len(document["clusters"][0]["left"]) == len(FORWARD) - 1
     assert "- CA pin new: `sha256:00bb`" in document["markdown"]
+    assert "- CA pin as before" not in document["markdown"]
+
+
+def test_a_rotation_that_goes_on_names_the_pin_that_was_made_before_it_was_killed() -> None:
+    planned = plan({**survey(), "ca_pins": [*PINS, "sha256:00bb"]})
+    seen = {"auth1": {"rotation_now": {"ca_pins": ["sha256:00bb"], "phases": {}}}}
+    markdown = rotation_render.build_report(planned, seen, {}, False)["markdown"]
+    assert f"- CA pin gone: `{PINS[0]}`" in markdown
+    assert "- CA pin as before: `sha256:00bb`" in markdown
 
 
 @pytest.mark.parametrize(
