@@ -235,6 +235,10 @@ _VERSIONS = {
 }
 
 _PLAN = {
+    "auth-rolls": _info(
+        "Auth servers are upgraded one at a time while the others of their group serve, without a backup.",
+        "With teleport_auth_strategy: shrink one server is left before each hop, and its backend is backed up.",
+    ),
     "more-stages-than-one-run": _info(
         "The plan has more stages than one run of the upgrade playbook carries out.",
         "Run the playbook again after it has finished: it continues from what it finds.",

@@ -18,7 +18,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils.findings import 
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.plan import STAGES_PER_RUN, Plan, make_plan
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_checks import Situation
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_hops import route
-from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import Request, read_request
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import ROLLING, Request, read_request
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_preflight import offended_rules
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_stages import Draft, Fleet, draft_stages
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.replay import replay
@@ -49,6 +49,7 @@ def plan_upgrade(data: Mapping[str, Any]) -> Outcome:
     found += planner_release_checks.laggard_versions(situation, drafts)
     found += planner_release_checks.unpinned_artifacts(drafts)
     found += _long_plan(drafts)
+    found += _rolling(request, drafts)
     judged = said.in_order(said.apply_waivers(found, request.waivers))
     if said.blockers(judged):
         return _refused(request, found)
@@ -73,6 +74,15 @@ def _long_plan(drafts: list[Draft]) -> list[Finding]:
             "more-stages-than-one-run",
             f"The plan has {len(drafts)} stages; one run carries out the first {STAGES_PER_RUN}.",
         )
+    ]
+
+
+def _rolling(request: Request, drafts: list[Draft]) -> list[Finding]:
+    """Say it in the plan, so that whoever approves a digest approves the strategy."""
+    if request.strategy != ROLLING or not any(move.instance.is_auth for draft in drafts for move in draft.moves):
+        return []
+    return [
+        finding("auth-rolls", "Each Auth Service is upgraded while the others of its group serve, without a backup.")
     ]
 
 

@@ -411,6 +411,13 @@ FINDINGS = [
         expected="blocker rolling-not-allowed main",
     ),
     FindingCase(
+        "rolling where it is allowed",
+        "17.7.20",
+        "a main auth 16.5.12\nb main auth 16.5.12",
+        {"auth_strategy": "rolling"},
+        expected="info auth-rolls",
+    ),
+    FindingCase(
         "a version on the way is not pinned",
         "6.2.31",
         "a main auth 4.4.12 pinned=6.2.31",
