@@ -12,17 +12,13 @@ database until it is on the disk. It fails beyond the budget for 100 MB.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-LAB = Path(__file__).parent.parent / "lab" / "lab.py"
+from ansible_collections.lockstep.teleport.tests.benchmarks.parts.lab import PROGRAM, Lab, scratch
+
 OLD, NEW = "16.5.12", "17.7.20"
 #: How long Auth may be away, as a multiple of restart and copy, and the size that this holds for.
 BUDGET, BUDGET_MEGABYTES = 1.3, 100
@@ -78,68 +74,38 @@ os.unlink(sys.argv[1] + ".copy")
 """
 
 
-class Lab:
-    """One host of a lab of its own, whose files lie in *folder*."""
+def upgrade(lab: Lab) -> None:
+    """Take the host through the hop."""
+    lab.upgrade(NEW, teleport_stable_for=1)
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self._environment = {**os.environ, "LAB_NAME": "outage", "LAB_STATE": f"{folder}/lab"}
 
-    def run(self, *arguments: str) -> str:
-        """Let the lab do something; returns what it prints."""
-        return self._checked([sys.executable, str(LAB), *arguments])
-
-    def on_host(self, *command: str) -> str:
-        """Run a command on the host."""
-        return self.run("exec", HOST, "--", *command)
-
-    def down(self) -> None:
-        """Remove the host."""
-        command = [sys.executable, str(LAB), "down"]
-        subprocess.run(command, env=self._environment, check=False, capture_output=True)
-
-    def upgrade(self) -> None:
-        """Take the host through the hop."""
-        files = {"teleport_plan_file": f"{self.folder}/plan.json", "teleport_report_file": f"{self.folder}/report.json"}
-        given = {"teleport_target_version": NEW, "teleport_stable_for": 1, **files}
-        self._checked(["ansible-playbook", "lockstep.teleport.upgrade", "-e", json.dumps(given)])
-
-    def away(self, action: Callable[[], object]) -> float:
-        """Return for how many seconds Auth was away at the longest while *action* ran."""
-        command = [sys.executable, str(LAB), "exec", HOST, "--", "python3", "-c", CLIENT]
-        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as client:
-            assert client.stdout is not None
-            if client.stdout.readline().strip() != "asking":
-                raise RuntimeError("the client does not start")
-            action()
-            time.sleep(2)
-            self.on_host("pkill", "-TERM", "-f", "longest = time.monotonic")
-            return float(client.stdout.readline())
-
-    def _checked(self, command: Sequence[str]) -> str:
-        environment = {**self._environment, "ANSIBLE_CONFIG": f"{self.folder}/lab/ansible.cfg"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
-            done.check_returncode()
-        return done.stdout
+def away(lab: Lab, action: Callable[[], object]) -> float:
+    """Return for how many seconds Auth was away at the longest while *action* ran."""
+    command = [sys.executable, str(PROGRAM), "exec", HOST, "--", "python3", "-c", CLIENT]
+    with subprocess.Popen(command, env=lab.environment, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        if client.stdout.readline().strip() != "asking":
+            raise RuntimeError("the client does not start")
+        action()
+        time.sleep(2)
+        lab.on_host(HOST, "pkill", "-TERM", "-f", "longest = time.monotonic")
+        return float(client.stdout.readline())
 
 
 def measure(lab: Lab, megabytes: int) -> dict[str, float]:
     """Return the seconds of each part with a database of about that size."""
-    lab.run("reset", "--version", OLD)
-    lab.on_host("systemctl", "stop", "teleport")
-    lab.on_host("python3", "-c", FILL, DATABASE, str(megabytes))
-    lab.on_host("systemctl", "start", "teleport")
-    lab.on_host("sh", "-c", "until curl -fs http://127.0.0.1:3000/readyz; do sleep 0.1; done")
-    hop = lab.away(lab.upgrade)
-    restarts = [lab.away(lambda: lab.on_host("systemctl", "restart", "teleport")) for _round in range(3)]
-    report = json.loads(Path(lab.folder, "report.json").read_text(encoding="utf-8"))
+    lab.lab("reset", "--version", OLD)
+    lab.on_host(HOST, "systemctl", "stop", "teleport")
+    lab.on_host(HOST, "python3", "-c", FILL, DATABASE, str(megabytes))
+    lab.on_host(HOST, "systemctl", "start", "teleport")
+    lab.on_host(HOST, "sh", "-c", "until curl -fs http://127.0.0.1:3000/readyz; do sleep 0.1; done")
+    hop = away(lab, lambda: upgrade(lab))
+    restarts = [away(lab, lambda: lab.on_host(HOST, "systemctl", "restart", "teleport")) for _round in range(3)]
     return {
         "hop": hop,
         "restart": min(restarts),
-        "copy": float(lab.on_host("python3", "-c", COPY, DATABASE)),
-        "said": float(report["auth_outages"][0]["outage"]),
+        "copy": float(lab.on_host(HOST, "python3", "-c", COPY, DATABASE)),
+        "said": float(lab.report()["auth_outages"][0]["outage"]),
     }
 
 
@@ -148,27 +114,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--megabytes", type=int, nargs="+", default=SIZES)
     sizes = parser.parse_args().megabytes
-    # Whoever stops this must not leave the host behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kept = True
-    with tempfile.TemporaryDirectory() as folder:
-        lab = Lab(folder)
-        topology = Path(folder) / "outage.json"
-        topology.write_text(json.dumps(TOPOLOGY), encoding="utf-8")
-        try:
-            lab.run("up", str(topology))
-            print(f"{'MB':>6} {'restart':>8} {'copy':>8} {'away':>8} {'reported':>9} {'ratio':>6} {'budget':>7}")
-            for megabytes in sizes:
-                found = measure(lab, megabytes)
-                ratio = found["hop"] / (found["restart"] + found["copy"])
-                kept = kept and (megabytes != BUDGET_MEGABYTES or ratio <= BUDGET)
-                print(
-                    f"{megabytes:>6} {found['restart']:8.2f} {found['copy']:8.2f} {found['hop']:8.2f}"
-                    f" {found['said']:9.2f} {ratio:6.2f} {BUDGET if megabytes == BUDGET_MEGABYTES else '–':>7}",
-                    flush=True,
-                )
-        finally:
-            lab.down()
+    with scratch("outage", TOPOLOGY) as lab:
+        lab.up()
+        print(f"{'MB':>6} {'restart':>8} {'copy':>8} {'away':>8} {'reported':>9} {'ratio':>6} {'budget':>7}")
+        for megabytes in sizes:
+            found = measure(lab, megabytes)
+            ratio = found["hop"] / (found["restart"] + found["copy"])
+            kept = kept and (megabytes != BUDGET_MEGABYTES or ratio <= BUDGET)
+            print(
+                f"{megabytes:>6} {found['restart']:8.2f} {found['copy']:8.2f} {found['hop']:8.2f}"
+                f" {found['said']:9.2f} {ratio:6.2f} {BUDGET if megabytes == BUDGET_MEGABYTES else '–':>7}",
+                flush=True,
+            )
     if not kept:
         print("Auth is away for longer than its budget allows.", file=sys.stderr)
     return 0 if kept else 1
