@@ -25,7 +25,7 @@ export RUFF_CACHE_DIR=$LOCKSTEP_CACHE/ruff MYPY_CACHE_DIR=$LOCKSTEP_CACHE/mypy
 [[ $JOBS =~ ^[1-9][0-9]*$ ]] || { echo "JOBS is '$JOBS'; allowed is a number from 1 on" >&2 && exit 2; }
 
 failures=0
-beside=0
+started=() # process ids of the steps that were started beside others
 
 # suite ACTION ARGUMENT…: see suite.py.
 suite() { /usr/bin/env python3 "$tools/suite.py" "$@"; }
@@ -35,14 +35,10 @@ step() { suite run "$part" "$@" || failures=$((failures + 1)); }
 
 # step_beside NAME [OPTION…] -- COMMAND…: the same, beside up to $JOBS - 1 others that were started so.
 step_beside() {
-  [ "$beside" -lt "$JOBS" ] || await_one
+  # Only to wait: of two that end at once, bash forgets how the second ended. finish asks each by its process id.
+  while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do wait -n || true; done
   suite run "$part" "$@" &
-  beside=$((beside + 1))
-}
-
-await_one() {
-  wait -n || failures=$((failures + 1))
-  beside=$((beside - 1))
+  started+=("$!")
 }
 
 # skip / fail NAME REASON: a step that cannot run here, and one that should have.
@@ -59,6 +55,7 @@ pytest_step() {
 
 # The last line of every part.
 finish() {
-  while [ "$beside" -gt 0 ]; do await_one; done
+  local process
+  for process in "${started[@]}"; do wait "$process" || failures=$((failures + 1)); done
   exit "$((failures > 0))"
 }
