@@ -63,16 +63,16 @@ def changes(outcome: Outcome) -> list[tuple[str, str]]:
 def test_the_group_is_left_to_the_run_before_peers_stop_and_given_back_after(tmp_path: Path) -> None:
     outcome = run(tmp_path)
     assert outcome.status == 0, outcome.text
-    assert changes(outcome) == [
+    *one_by_one, first, second = changes(outcome)
+    assert one_by_one == [
         ("instance_mark present", "a1"),
         ("shrink", "a1 of a1,a2"),
         ("instance_hold held", "a2"),
         ("instance_upgrade", "a1"),
         ("instance_upgrade", "a2"),
         ("grow", "a1 of a1,a2"),
-        ("instance_mark absent", "a1"),
-        ("instance_mark absent", "a2"),
     ]
+    assert {first, second} == {("instance_mark absent", "a1"), ("instance_mark absent", "a2")}
 
 
 def test_who_does_not_leave_the_group_stops_the_run_before_anything(tmp_path: Path) -> None:
