@@ -94,8 +94,9 @@ def parse_answer(source: str, http_status: int, body: bytes) -> Readiness:
         return Readiness(source, http_status, printable(text[:_SHOWN]))
     told = document if isinstance(document, dict) else {}
     status, pid = told.get("status"), told.get("pid")
+    is_known = isinstance(pid, int) and not isinstance(pid, bool) and pid > 0
     shown = printable(str(status if status is not None else text)[:_SHOWN])
-    return Readiness(source, http_status, shown, pid if type(pid) is int and pid > 0 else None)
+    return Readiness(source, http_status, shown, pid if is_known else None)
 
 
 def probe(diag_addr: Optional[str], data_dir: Optional[str]) -> Optional[Readiness]:

@@ -92,7 +92,8 @@ def managed(tmp_path: Path, url: str) -> Managed:
     for name in ("tools", "bin"):
         (tmp_path / name).mkdir()
     (tmp_path / "tools/systemctl").write_text(SYSTEMCTL.format(dying=DYING))
-    (tmp_path / "tools/teleport-update").write_text((DOUBLE / "teleport_update.py").read_text())
+    source = (DOUBLE / "teleport_update.py").read_text()
+    (tmp_path / "tools/teleport-update").write_text(f"#!/usr/bin/python3\n{source}")
     for tool in (tmp_path / "tools").iterdir():
         tool.chmod(0o755)
     own = {
