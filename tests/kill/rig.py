@@ -143,10 +143,11 @@ class Rig:
         """What a host looks like: hold, journal, the current version, the unit."""
         return ", ".join(self.shell(host, _WHERE).splitlines())
 
-    def judge(self) -> list[str]:
+    def judge(self, migration_failed: bool = False) -> list[str]:
         """What is wrong after all: versions, holds, journals, records, broken rules."""
+        made = ["--migration-failed"] if migration_failed else []
         done = subprocess.run(
-            [sys.executable, str(LAB / "judge.py"), "--version", TARGET],
+            [sys.executable, str(LAB / "judge.py"), "--version", TARGET, *made],
             env={**os.environ, "LAB_NAME": self.name},
             capture_output=True,
             text=True,
