@@ -21,6 +21,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import journal
 from ansible_collections.lockstep.teleport.plugins.plugin_utils import controller_artifact
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.keep_alive import keep_alive
 
@@ -87,7 +88,7 @@ class ActionModule(ActionBase):
             return self._collect(arguments, variables) or _lost(problem, begun=True)
         if "module_stdout" in answer and not self._task.check_mode:
             # The shell of a session that dies with the unit ends in many ways; what counts is what the host kept.
-            return self._collect(arguments, variables) or {**answer, "msg": _silent(answer)}
+            return self._collect(arguments, variables) or {**answer, **self._left_behind(answer, arguments, variables)}
         return answer
 
     def _call(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +111,23 @@ class ActionModule(ActionBase):
                 away_until = now + patience
                 idle = 0 if answer["pending"] else idle + 1
         return {}
+
+    def _left_behind(
+        self, answer: Mapping[str, Any], arguments: dict[str, Any], variables: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Say that the module died, and how far it got; Ansible only says that it got no JSON."""
+        seen = self._ask_again({**arguments, "collect": True}, variables) or {}
+        phase = seen.get("unfinished")
+        state = (
+            f"It was killed before the switch (its journal says {phase}), so nothing but the old version has run."
+            if phase in journal.BEFORE_SWITCH
+            else "What the host runs is not known."
+        )
+        message = (
+            f"the upgrade ended on this host without an answer (exit status {answer.get('rc', 'unknown')}): it was "
+            f"killed, by the kernel for want of memory, say. {state} Repeat the run, which continues."
+        )
+        return {"changed": True, "unfinished": phase, "msg": message}
 
     def _ask_again(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any] | None:
         try:
@@ -152,14 +170,6 @@ def _seconds(arguments: Mapping[str, Any], name: str, default: float) -> float:
         return float(arguments.get(name, default))
     except (TypeError, ValueError):
         return default
-
-
-def _silent(answer: Mapping[str, Any]) -> str:
-    """Say that the module died; Ansible only says that it got no JSON."""
-    return (
-        f"the upgrade ended on this host without an answer (exit status {answer.get('rc', 'unknown')}): it was killed, "
-        "by the kernel for want of memory, say. What the host runs is not known. Repeat the run, which continues."
-    )
 
 
 def _lost(problem: Exception, begun: bool) -> dict[str, Any]:

@@ -28,6 +28,8 @@ STOPPED = "stopped"
 SWITCHED = "switched"
 UNDOING = "undoing"
 PHASES = (PREPARED, STOPPED, SWITCHED, UNDOING)
+#: Phases in which nothing but the old version can have run.
+BEFORE_SWITCH = (PREPARED, STOPPED)
 
 
 def journal_path(versions_dir: str) -> str:
@@ -53,6 +55,14 @@ def read(versions_dir: str) -> Optional[Dict[str, Any]]:
             "which version the instance has to run, then remove the file."
         ) from problem
     return dict(found)
+
+
+def phase(versions_dir: str) -> Optional[str]:
+    """How far an unfinished transaction got; None when there is none, or when its journal cannot be read."""
+    try:
+        return (read(versions_dir) or {}).get("phase")
+    except HostError:
+        return None
 
 
 def write(versions_dir: str, entry: Dict[str, Any]) -> None:

@@ -290,7 +290,8 @@ class Transaction:
             state += f", its backend restored from {self._entry.backup}"
         if not self._entry.restart:
             return state
-        return state + (", which runs again" if self._entry.was_running else ", and stays stopped")
+        runs = self._entry.was_running and not self._entry.held
+        return state + (", which runs again" if runs else ", and stays stopped")
 
     def undo(self) -> None:
         """Bring back what the entry says was there: backend, programs, hold, process.
@@ -304,21 +305,29 @@ class Transaction:
         # Before the backend: a restore may have to write into the configuration that it was saved with.
         if self._entry.config and self._means.revert_config(self._entry.config):
             self._record.note("config_put_back")
-        if self._entry.restart and may_have_written and self._entry.backup and self._means.restore:
-            self._means.restore(self._entry.backup, self._entry.back.version)
-            self._restored = True
-            self._record.note("restored")
+        if self._entry.restart and may_have_written and self._entry.backup:
+            self._restore(self._entry.backup)
         self._means.way.lead_to(self._entry.back.folder, self._entry.remembered, True)
         self._record.note("switched_back")
         self._bring_back_up()
         journal.clear(self._means.layout.versions_dir)
         self._record.note("rolled_back")
 
+    def _restore(self, backup: str) -> None:
+        if self._means.restore is None:
+            raise HostError(
+                f"the new version may have changed the backend, whose backup is {backup}, and this call does not say "
+                "how to restore it: give the option backup, or use the rollback playbook"
+            )
+        self._means.restore(backup, self._entry.back.version)
+        self._restored = True
+        self._record.note("restored")
+
     def _bring_back_up(self) -> None:
         """Leave the unit as it was found: held, stopped, or running the old version."""
         if not self._entry.restart:
             return
-        if self._entry.held and not hold.is_held(self._host, self._means.unit):
+        if self._entry.held:
             hold.put(self._host, self._means.unit)
-        if self._entry.was_running:
+        elif self._entry.was_running:
             self._start(self._entry.back)

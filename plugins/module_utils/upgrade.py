@@ -187,7 +187,7 @@ class Upgrade:
         """
         if not found.journal:
             return
-        entry = read_entry(found.journal)
+        entry = self._left_entry(found)
         means = self._means()
         if entry.phase == journal.SWITCHED and (not entry.restart or found.running == entry.to.version):
             # It got as far as running the new version, and may have run for days since: its backup is history.
@@ -197,7 +197,7 @@ class Upgrade:
         # A package may have been left half unpacked: only what is whole can be gone on with.
         whole = entry.phase != journal.UNDOING and (entry.phase != journal.SWITCHED or entry.remembered is None)
         goes_on = entry.to.folder == self._order.release.folder and whole
-        if goes_on or entry.phase in (journal.PREPARED, journal.STOPPED):
+        if goes_on or entry.phase in journal.BEFORE_SWITCH:
             return
         self.record.note("undo_unfinished")
         try:
@@ -213,10 +213,17 @@ class Upgrade:
                 self._evidence(),
             ) from problem
 
+    @staticmethod
+    def _left_entry(found: Found) -> Entry:
+        """The entry of what a killed run left. A hold that was put since is part of what going back has to keep."""
+        entry = read_entry(found.journal or {})
+        entry.held = entry.held or found.held
+        return entry
+
     # -- prepare and commit
 
     def _upgrade(self, found: Found, decision: Decision) -> None:
-        unfinished = read_entry(found.journal) if found.journal else None
+        unfinished = self._left_entry(found) if found.journal else None
         try:
             self._prepare(found, decision)
         except HostError as problem:

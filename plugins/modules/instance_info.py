@@ -129,6 +129,10 @@ instance:
       type: list
       elements: str
       returned: always
+    unfinished:
+      description: Whether an upgrade of this collection was killed on the host.
+      type: bool
+      returned: always
     interrupted:
       description: Whether a hold, a mark or an unfinished upgrade of this collection lies on the host.
       type: bool

@@ -245,6 +245,12 @@ rolled_back:
   description: Whether the new version failed and everything was put back. The module has failed then.
   returned: always
   type: bool
+unfinished:
+  description:
+    - How far the upgrade got, as the journal on the host has it, C(null) when it has none. In the phases C(prepared)
+      and C(stopped) nothing but the old version can have run.
+  returned: when the module was killed on the host
+  type: str
 lost:
   description: Whether the host stopped answering. What it runs is not known then, unless nothing was changed.
   returned: when the host does not answer
@@ -354,10 +360,14 @@ def _not_begun(upgrade: Upgrade, reason: str) -> Dict[str, Any]:
 
 
 def collected(versions_dir: str, run_id: str) -> Dict[str, Any]:
-    """Answer a controller that lost its connection: ``collected`` is the result, ``pending`` that it has to wait."""
+    """Answer a controller that lost its connection.
+
+    ``collected`` is the result, ``pending`` says that it has to wait, ``unfinished`` how far a killed run got.
+    """
     # In this order: a run leaves its result before it lets go of the host.
     pending = journal.is_busy(versions_dir)
-    return {"changed": False, "pending": pending, "collected": journal.collect_result(versions_dir, run_id)}
+    left = {"collected": journal.collect_result(versions_dir, run_id), "unfinished": journal.phase(versions_dir)}
+    return {"changed": False, "pending": pending, **left}
 
 
 def main() -> None:

@@ -62,7 +62,15 @@ options:
         choices: [running, stopped, unreachable]
         default: running
       interrupted:
-        description: Whether an earlier upgrade of the instance was killed. Its last step is then taken again.
+        description:
+          - Whether a hold, a mark or a killed upgrade of an earlier run lies on the host. Its last step is then taken
+            again.
+        type: bool
+        default: false
+      unfinished:
+        description:
+          - Whether an earlier upgrade of the instance was killed. Of an auth group it goes first, because it may have
+            begun to migrate the backend.
         type: bool
         default: false
       pinned_versions:

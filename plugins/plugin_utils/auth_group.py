@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.lockstep.teleport.plugins.module_utils import journal
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.stage_view import Plan, stage_at
 
@@ -72,7 +73,8 @@ def primary_outcome(part: Mapping[str, Any], hostvars: HostVars, active: Collect
     if not result or result.get("skipped"):
         return UNTOUCHED
     if result.get("failed"):
-        return UNTOUCHED if result.get("rolled_back") or not result.get("changed") else UNKNOWN
+        runs_old = result.get("rolled_back") or result.get("unfinished") in journal.BEFORE_SWITCH
+        return UNTOUCHED if runs_old or not result.get("changed") else UNKNOWN
     return UNKNOWN if variables.get("auth_failure") else UPGRADED
 
 

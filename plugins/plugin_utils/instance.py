@@ -118,6 +118,7 @@ def assemble(host: str, observed: Mapping[str, Any], parsed: Parsed, request: Ma
         "state": "running" if running or client else "stopped",
         "held": observed["held"],
         "marks": observed.get("marks") or [],
+        "unfinished": observed["unfinished"],
         "interrupted": observed["held"] or observed["unfinished"] or bool(observed.get("marks")),
         "unit": observed["unit"],
         "exe": programs["exe"],

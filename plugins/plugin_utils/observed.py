@@ -26,7 +26,7 @@ Instance = dict[str, Any]
 DEFAULT_CLUSTER = "main"
 BACKEND_NEEDS_COMMAND = "backend-needs-command"
 EDIT_KEYS = ("rule", "before", "after", "lines")
-PLANNER_KEYS = ("services", "version", "edition", "interrupted", "concerns")
+PLANNER_KEYS = ("services", "version", "edition", "interrupted", "unfinished", "concerns")
 
 
 def collect(

@@ -164,6 +164,7 @@ class _Reader:
             edition=self._one_of(host, "edition", row.get("edition"), EDITIONS, COMMUNITY),
             state=self._one_of(host, "state", row.get("state"), STATES, RUNNING),
             interrupted=self._flag(host, "interrupted", row.get("interrupted")),
+            unfinished=self._flag(host, "unfinished", row.get("unfinished")),
             pinned_versions=self._pinned_versions(host, row.get("pinned_versions")),
             concerns=self.concerns(f"concerns of {host}", row.get("concerns")),
             config_edits=self.config_edits(host, row.get("config_edits")),

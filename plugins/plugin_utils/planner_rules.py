@@ -116,7 +116,11 @@ def moves(group: Group, member: Member, hop: Hop) -> bool:
     return group.line < hop.line and member.line < hop.line
 
 
-def auth_order(member: Member, to: Version) -> tuple[bool, bool]:
-    """Sort key of an auth group, who migrates comes first: an interrupted upgrade is finished, then what runs now."""
+def auth_order(member: Member, to: Version) -> tuple[bool, bool, bool]:
+    """Sort key of an auth group, who migrates comes first: an interrupted upgrade is finished, then what runs now.
+
+    A killed upgrade goes first also where the old version is back: it may have begun to migrate the backend, and only
+    its journal knows the backup that undoes that.
+    """
     finishing = member.interrupted and member.version == to
-    return not finishing, not member.running
+    return not finishing, not member.instance.unfinished, not member.running

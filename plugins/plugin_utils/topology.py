@@ -45,7 +45,11 @@ class ConfigEdit(NamedTuple):
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance as observed. ``line`` is the place of its release line in the order, None without a version."""
+    """One instance as observed. ``line`` is the place of its release line in the order, None without a version.
+
+    :param interrupted: whether anything of an earlier run lies on its host: a hold, a mark, or an unfinished upgrade.
+    :param unfinished: whether that is an upgrade that was killed, so that what it was about to run may have run.
+    """
 
     host: str
     cluster: str
@@ -56,6 +60,7 @@ class Instance:
     edition: str
     state: str
     interrupted: bool = False
+    unfinished: bool = False
     concerns: tuple[Concern, ...] = ()
     pinned_versions: frozenset[str] | None = None
     config_edits: tuple[ConfigEdit, ...] = ()

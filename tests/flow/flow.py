@@ -64,6 +64,7 @@ def instance(host: str, *services: str, version: str = "15.5.4", cluster: str | 
         "edition": "community",
         "state": "running",
         "interrupted": False,
+        "unfinished": False,
         "held": False,
         "unit": {"name": "teleport.service"},
         "ready": None,

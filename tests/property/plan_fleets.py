@@ -71,6 +71,7 @@ def upgrades(draw: st.DrawFn, clusters: int = 4, largest: int = 7) -> dict[str, 
         row["version"] = _not_above(row["version"], target)
         row["state"] = draw(st.sampled_from(["running", "running", "running", "stopped"]))
         row["interrupted"] = draw(st.sampled_from([False, False, False, False, True]))
+        row["unfinished"] = row["interrupted"] and draw(st.booleans())
     return {
         "target_version": target,
         "instances": draw(st.permutations(rows)),

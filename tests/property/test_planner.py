@@ -78,6 +78,8 @@ def test_a_run_cut_anywhere_is_finished_by_the_next(data: dict[str, Any], draw: 
         kill(later, first, steps[done], switched=draw.draw(st.booleans(), label="binary switched"))
     second = planned(later)
     assert objections(later, second) == []
+    if cut_off and done < len(steps) and steps[done].get("migrates"):
+        assert who_goes_first(second, steps[done]["cluster"], steps[done]["host"])
     finished = carried_out(later, steps_of(second))
     assert {row["version"] for row in finished["instances"]} <= {data["target_version"]}
     assert planned(finished)["stages"] == []
@@ -100,7 +102,7 @@ def test_who_cannot_be_reached_stays_served_or_is_named(data: dict[str, Any], dr
     others = [row for row in data["instances"] if "auth" not in row["services"]]
     lost = draw.draw(st.lists(st.sampled_from(others), unique_by=lambda row: row["host"]) if others else st.just([]))
     for row in lost:
-        row.update(state="unreachable", interrupted=False)
+        row.update(state="unreachable", interrupted=False, unfinished=False)
         if draw.draw(st.booleans(), label="version unknown"):
             row["version"] = None
     outcome = plan_upgrade({**data, "waivers": [*data["waivers"], "unreachable", "version-unknown"]})
@@ -109,12 +111,19 @@ def test_who_cannot_be_reached_stays_served_or_is_named(data: dict[str, Any], dr
     assert outcome.refused or {row["host"] for row in lost}.isdisjoint(step["host"] for step in steps_of(outcome.plan))
 
 
+def who_goes_first(plan: dict[str, Any], cluster: str, host: str) -> bool:
+    """Whether of a cluster's auth servers this one is upgraded first: only it can undo the migration that it began."""
+    return (
+        next(step["host"] for step in steps_of(plan) if step["phase"] == "auth" and step["cluster"] == cluster) == host
+    )
+
+
 def carried_out(data: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
     """Return the input as it is observed after these steps."""
     after = copy.deepcopy(data)
     rows = {row["host"]: row for row in after["instances"]}
     for step in steps:
-        rows[step["host"]].update(version=step["to"], state="running", interrupted=False)
+        rows[step["host"]].update(version=step["to"], state="running", interrupted=False, unfinished=False)
     return after
 
 
@@ -122,7 +131,10 @@ def kill(data: dict[str, Any], plan: dict[str, Any], step: Any, *, switched: boo
     """Leave a step half done: its host is down with either binary, the peers of a migration are held."""
     rows = {row["host"]: row for row in data["instances"]}
     rows[step["host"]].update(
-        state="stopped", interrupted=True, version=step["to"] if switched else rows[step["host"]]["version"]
+        state="stopped",
+        interrupted=True,
+        unfinished=True,
+        version=step["to"] if switched else rows[step["host"]]["version"],
     )
     if not step.get("migrates"):
         return

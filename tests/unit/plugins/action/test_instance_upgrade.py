@@ -168,9 +168,23 @@ def test_result_is_collected_after_a_lost_connection() -> None:
 def test_result_is_collected_when_the_session_dies_with_the_unit() -> None:
     died = {"failed": True, "module_stdout": "", "msg": "MODULE FAILURE"}
     assert Action(died, COLLECTED).run(task_vars={}) == DONE
-    result = Action({**died, "rc": 137}, IDLE, IDLE).run(task_vars={})
-    assert result["failed"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "phase", "words"),
+    [
+        ({**IDLE, "unfinished": "stopped"}, "stopped", "nothing but the old version has run"),
+        ({**IDLE, "unfinished": "switched"}, "switched", "What the host runs is not known"),
+        ({**IDLE, "unfinished": None}, None, "What the host runs is not known"),
+        (LOST, None, "What the host runs is not known"),
+    ],
+)
+def test_a_module_that_dies_says_how_far_it_got(seen: Any, phase: str | None, words: str) -> None:
+    died = {"failed": True, "module_stdout": "", "msg": "MODULE FAILURE", "rc": 137}
+    result = Action(died, IDLE, IDLE, seen).run(task_vars={})
+    assert (result["failed"], result["changed"], result["unfinished"]) == (True, True, phase)
     assert "without an answer (exit status 137): it was killed" in result["msg"]
+    assert words in result["msg"]
 
 
 def test_a_result_that_is_written_a_moment_after_the_end_is_found() -> None:

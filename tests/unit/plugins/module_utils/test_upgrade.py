@@ -651,7 +651,8 @@ def finish(fake: FakeHost, wanted: order.Order, works: bool) -> None:
     assert journal.read(str(fake.versions_dir)) is None
 
 
-def test_unfinished_upgrade_to_another_version_is_undone_first(fake: FakeHost, backups: Backups) -> None:
+def killed_while_it_starts(fake: FakeHost, wanted: order.Order) -> None:
+    """Run and kill once the new version was started."""
     started = [0]
 
     def kill_while_starting(words: list[str]) -> None:
@@ -661,8 +662,43 @@ def test_unfinished_upgrade_to_another_version_is_undone_first(fake: FakeHost, b
 
     fake.hooks.append(kill_while_starting)
     with pytest.raises(Killed):
-        run(fake, make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH))
+        run(fake, wanted)
     fake.hooks.clear()
+
+
+def test_a_hold_that_was_put_since_does_not_keep_a_killed_upgrade_from_its_end(
+    fake: FakeHost, backups: Backups
+) -> None:
+    wanted = make_order(fake, artefact=tarball(fake.root, NEW, "ready_after=1"), **AUTH)
+    killed_while_it_starts(fake, wanted)
+    fake.end("success", "inactive")
+    hold.put(fake.host, UNIT)
+    run(fake, wanted)
+    assert runs(fake) == NEW
+    assert not hold.is_held(fake.host, UNIT)
+
+
+def test_a_hold_that_was_put_since_stays_when_a_killed_upgrade_is_undone(fake: FakeHost, backups: Backups) -> None:
+    killed_while_it_starts(fake, make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH))
+    fake.end("success", "inactive")
+    hold.put(fake.host, UNIT)
+    problem = fail(fake, make_order(fake, NEWER, artefact=tarball(fake.root, NEWER, "dies"), **AUTH))
+    assert backups.restored[0] == "/backups/1"
+    assert problem.rolled_back
+    assert hold.is_held(fake.host, UNIT)
+    assert runs(fake) is None
+
+
+def test_a_migration_is_not_undone_without_its_backup(fake: FakeHost, backups: Backups) -> None:
+    killed_while_it_starts(fake, make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH))
+    problem = fail(fake, make_order(fake, NEWER))
+    assert "whose backup is /backups/1" in str(problem)
+    assert journal.read(str(fake.versions_dir)) is not None
+    assert backups.restored == []
+
+
+def test_unfinished_upgrade_to_another_version_is_undone_first(fake: FakeHost, backups: Backups) -> None:
+    killed_while_it_starts(fake, make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH))
     result = run(fake, make_order(fake, NEWER, **AUTH))
     assert backups.restored == ["/backups/1"]
     assert backups.taken == [None, None]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the planner has to answer, as tables: fleets and the findings or the stages that follow from them.
 
-A fleet is written one instance a line, ``host cluster services version [state] [interrupted] [edition]``,
+A fleet is written one instance a line, ``host cluster services version [state] [interrupted | unfinished] [edition]``,
 with services joined by ``+``, an unknown version as ``?``. Stages are written ``kind level version: batches``,
 the batches of a stage separated by ``|``, with ``=`` before a host whose interrupted upgrade is only finished and ``*``
 before the one that migrates its backend.
@@ -30,8 +30,8 @@ def _instance(words: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"host": host, "cluster": cluster, "services": services.split("+")}
     row["version"] = None if version == "?" else version
     for mark in marks:
-        if mark == "interrupted":
-            row["interrupted"] = True
+        if mark in ("interrupted", "unfinished"):
+            row.update({"interrupted": True, mark: True})
         elif mark in ("stopped", "unreachable", "running"):
             row["state"] = mark
         elif mark.startswith("pinned="):

@@ -155,6 +155,12 @@ STAGES = [
         expected="hop 0 6.2.31: =*b | a",
     ),
     StageCase(
+        "killed primary goes before a peer of the same version, which runs or is held",
+        "6.2.31",
+        "a main auth 5.2.5\nb main auth 5.2.5 stopped unfinished\nc main auth 5.2.5 stopped interrupted",
+        expected="hop 0 6.2.31: *b | a | c",
+    ),
+    StageCase(
         "interrupted auth must prove its line before the next",
         "7.3.26",
         "a main auth 6.2.31 stopped interrupted",

@@ -192,6 +192,11 @@ def test_a_package_tells_the_edition() -> None:
     assert assembled(observation(install_method="package", package=package))["edition"] == "fips"
 
 
+def test_only_a_killed_upgrade_is_unfinished() -> None:
+    assert assembled(observation(unfinished=True))["unfinished"]
+    assert not assembled(observation(held=True, marks=["drained"]))["unfinished"]
+
+
 def test_held_unfinished_and_marked_all_count_as_interrupted() -> None:
     assert assembled(observation(held=True))["interrupted"]
     assert assembled(observation(unfinished=True))["interrupted"]
