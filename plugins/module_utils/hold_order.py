@@ -60,7 +60,8 @@ def order_from(parameters: Mapping[str, Any]) -> HoldOrder:
 def apply(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
     """Hold or release the instance.
 
-    :raises HostError: when it is not proven to be down, or does not come up.
+    :raises HostError: when it is not proven to be down, or does not come up; ``details['begun']`` tells whether
+        anything was touched.
     """
     unit = service.show(host, order.unit)
     if not unit.exists:
@@ -100,10 +101,13 @@ def _change(host: Host, order: HoldOrder) -> None:
     layout = _layout(order)
     installation.make_versions_dir(layout)
     with journal.alone(layout.versions_dir):
-        if order.held:
-            hold.enforce(host, order.hold, order.stop_timeout)
-        else:
-            _release(host, order)
+        try:
+            if order.held:
+                hold.enforce(host, order.hold, order.stop_timeout)
+            else:
+                _release(host, order)
+        except (HostError, OSError) as problem:
+            raise HostError(str(problem), begun=True) from problem
 
 
 def _release(host: Host, order: HoldOrder) -> None:

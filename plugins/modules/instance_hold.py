@@ -109,7 +109,8 @@ def perform(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
         return apply(host, order, check_mode)
     except (HostError, OSError) as problem:
         found = evidence.collect(host, order.instance, began)
-        return {"failed": True, "changed": not check_mode, "msg": str(problem), "evidence": found}
+        begun = bool(getattr(problem, "details", {}).get("begun"))
+        return {"failed": True, "changed": begun, "msg": str(problem), "evidence": found}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import journal, 
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold import hold_file, is_held
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold_order import HoldOrder, apply, order_from
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.modules.instance_hold import perform
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.fake_host import UNIT, FakeHost, program
 
 
@@ -55,8 +56,9 @@ def test_hold_comes_before_the_stop(fake: FakeHost) -> None:
 def test_a_session_inside_the_instance_does_not_cut_itself_off(fake: FakeHost) -> None:
     (fake.proc / "self").mkdir()
     (fake.proc / "self" / "cgroup").write_text("0::/system.slice/teleport.service/session\n")
-    with pytest.raises(HostError, match="Nothing was stopped. Reach the host another way"):
-        apply(fake.host, order(fake, True), False)
+    result = perform(fake.host, order(fake, True), False)
+    assert "Nothing was stopped. Reach the host another way" in result["msg"]
+    assert (result["failed"], result["changed"]) == (True, False)
     assert fake.pid
     assert not is_held(fake.host, UNIT)
 
@@ -102,8 +104,9 @@ def test_port_that_still_answers_is_no_proof_of_a_stop(fake: FakeHost) -> None:
 
 def test_instance_that_cannot_be_stopped_stays_held(fake: FakeHost) -> None:
     fake.stop_seconds, fake.ignores_kill = 10_000, True
-    with pytest.raises(HostError, match="could not be stopped"):
-        apply(fake.host, order(fake, True), False)
+    result = perform(fake.host, order(fake, True), False)
+    assert "could not be stopped" in result["msg"]
+    assert (result["failed"], result["changed"]) == (True, True)
     assert is_held(fake.host, UNIT)
 
 
