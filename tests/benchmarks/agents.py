@@ -18,12 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
@@ -31,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.teleport.tests.benchmarks.parts import crowd
+from ansible_collections.lockstep.teleport.tests.benchmarks.parts.lab import Lab, scratch
 
-LAB = Path(__file__).parent.parent / "lab" / "lab.py"
 NAIVE = Path(__file__).parent / "parts" / "naive.yml"
 OLD, NEW = "16.5.12", "17.7.20"
 TARBALL = f"teleport-v{NEW}-linux-amd64-bin.tar.gz"
@@ -46,59 +41,32 @@ Seconds = Mapping[str, float]
 
 
 class Bench:
-    """A lab of its own, with so many agents on so many hosts. Its files lie in *folder*."""
+    """So many agents on the hosts of a lab that is up."""
 
-    def __init__(self, folder: str, agents: int, hosts: int, forks: int) -> None:
-        self.folder = Path(folder)
+    def __init__(self, lab: Lab, agents: int) -> None:
+        self.lab = lab
         self.agents = agents
-        self._hosts = [f"box{number}" for number in range(1, min(hosts, agents) + 1)]
-        state, crowded = self.folder / "lab", self.folder / "crowd.json"
-        self._environment = {
-            **os.environ,
-            "LAB_NAME": "bench",
-            "LAB_STATE": str(state),
-            "ANSIBLE_CONFIG": str(state / "ansible.cfg"),
-            "ANSIBLE_INVENTORY": f"{state}/inventory.yml,{crowded}",
-            "ANSIBLE_FORKS": str(forks),
-        }
 
-    def up(self) -> None:
-        """Boot the hosts and start all agents."""
-        topology = self.folder / "bench.json"
-        topology.write_text(json.dumps(describe(self._hosts)), encoding="utf-8")
-        self._lab("up", str(topology))
-        counts = crowd.spread(self.agents, self._hosts)
+    def populate(self, hosts: list[str]) -> None:
+        """Start all agents, and put their names into the inventory."""
+        counts = crowd.spread(self.agents, hosts)
         for host, count in counts.items():
             if count:
-                self._lab("exec", host, "--", *crowd.populate(host, count))
-        tree = json.loads((self.folder / "lab" / "inventory.yml").read_text(encoding="utf-8"))
-        members = tree["all"]["children"]["teleport"]["children"][GROUP]["hosts"]
-        (self.folder / "crowd.json").write_text(json.dumps(crowd.inventory(GROUP, members, counts)), encoding="utf-8")
-
-    def down(self) -> None:
-        """Remove the hosts."""
-        command = [sys.executable, str(LAB), "down"]
-        subprocess.run(command, env=self._environment, check=False, capture_output=True)
-
-    def timed(self, *command: str) -> float:
-        """Run a command; returns its seconds. Raises CalledProcessError, with the end of its output, when it fails."""
-        began = time.monotonic()
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
-            done.check_returncode()
-        return time.monotonic() - began
+                self.lab.on_host(host, *crowd.populate(host, count))
+        members = self._tree()["children"][GROUP]["hosts"]
+        path = self.lab.folder / "crowd.json"
+        path.write_text(json.dumps(crowd.inventory(GROUP, members, counts)), encoding="utf-8")
+        self.lab.environment["ANSIBLE_INVENTORY"] = f"{self.lab.folder}/lab/inventory.yml,{path}"
 
     def fetched(self) -> Counter[str]:
         """Return how often each file was fetched from the artefact server so far."""
-        log = self.folder / "lab" / "requests.jsonl"
+        log = self.lab.folder / "lab" / "requests.jsonl"
         entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
         return Counter(entry["path"] for entry in entries if (entry["method"], entry["status"]) == ("GET", 200))
 
     def bytes_of(self, files: Counter[str]) -> int:
         """Return the bytes of files that were fetched so often."""
-        tree = json.loads((self.folder / "lab" / "inventory.yml").read_text(encoding="utf-8"))
-        server = tree["all"]["children"]["teleport"]["vars"]["teleport_artifact_url"].split("/", 3)[:3]
+        server = self._tree()["vars"]["teleport_artifact_url"].split("/", 3)[:3]
         total = 0
         for path, times in files.items():
             request = urllib.request.Request("/".join(server) + path, method="HEAD")
@@ -106,8 +74,10 @@ class Bench:
                 total += times * int(answer.headers["Content-Length"])
         return total
 
-    def _lab(self, *arguments: str) -> None:
-        self.timed(sys.executable, str(LAB), *arguments)
+    def _tree(self) -> dict[str, Any]:
+        text = (self.lab.folder / "lab" / "inventory.yml").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)["all"]["children"]["teleport"]
+        return found
 
 
 def main(argv: list[str]) -> int:
@@ -120,8 +90,6 @@ def main(argv: list[str]) -> int:
     sizes = sorted(set(options.agents))
     if sizes[0] < 1 or options.hosts < 1 or options.forks < 1:
         parser.error("--agents, --hosts and --forks: numbers from 1 on are needed")
-    # Whoever stops this must not leave the hosts behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     measured: dict[int, Seconds] = {}
     for agents in sizes:
         measured[agents] = of_size(agents, options.hosts, options.forks)
@@ -132,19 +100,18 @@ def main(argv: list[str]) -> int:
 
 def of_size(agents: int, hosts: int, forks: int) -> Seconds:
     """Measure and print one size; returns the seconds of each run."""
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(folder, agents, hosts, forks)
-        try:
-            bench.up()
-            before = bench.fetched()
-            seconds = measure(bench)
-            print("\n".join(ratios(agents, seconds)))
-            print(f"  forks {forks}, hosts {min(hosts, agents)}; {what_was_fetched(bench, before)}", flush=True)
-            seconds["plain tasks"] = bench.timed("ansible-playbook", str(NAIVE), "-e", f"naive_tarball={TARBALL}")
-            print(f"  plain tasks: {seconds['plain tasks']:.1f} s", flush=True)
-            return seconds
-        finally:
-            bench.down()
+    boxes = [f"box{number}" for number in range(1, min(hosts, agents) + 1)]
+    with scratch("bench", describe(boxes), ANSIBLE_FORKS=str(forks)) as lab:
+        lab.up()
+        bench = Bench(lab, agents)
+        bench.populate(boxes)
+        before = bench.fetched()
+        seconds = measure(lab)
+        print("\n".join(ratios(agents, seconds)))
+        print(f"  forks {forks}, hosts {len(boxes)}; {what_was_fetched(bench, before)}", flush=True)
+        seconds["plain tasks"] = lab.timed("ansible-playbook", str(NAIVE), "-e", f"naive_tarball={TARBALL}")
+        print(f"  plain tasks: {seconds['plain tasks']:.1f} s", flush=True)
+        return seconds
 
 
 def describe(boxes: list[str]) -> dict[str, Any]:
@@ -157,21 +124,18 @@ def describe(boxes: list[str]) -> dict[str, Any]:
     return {"description": "Agents to be timed", "version": NEW, "clusters": {CLUSTER: {}}, "hosts": hosts}
 
 
-def measure(bench: Bench) -> dict[str, float]:
+def measure(lab: Lab) -> dict[str, float]:
     """Return seconds of each run; the ping is taken twice, the first one opens the connections for all."""
     ping = ["ansible", "teleport", "-m", "ansible.builtin.ping"]
     restart = ["-m", "ansible.builtin.systemd_service"]
     unit = "name={{ teleport_service | default('teleport') }} state=restarted"
-    files = f"teleport_plan_file={bench.folder}/plan.json teleport_report_file={bench.folder}/report.json"
-    given = f"teleport_target_version={NEW} teleport_canary_stable_for=0 {files}"
-    upgrade = ["ansible-playbook", "lockstep.teleport.upgrade", "-e", given]
-    bench.timed(*ping)
+    lab.timed(*ping)
     return {
-        "ping": bench.timed(*ping),
-        "restart": bench.timed("ansible", "box1", *restart, "-a", unit),
-        "restart of all": bench.timed("ansible", "lab_agent", *restart, "-a", unit),
-        "hop": bench.timed(*upgrade),
-        "second run": bench.timed(*upgrade),
+        "ping": lab.timed(*ping),
+        "restart": lab.timed("ansible", "box1", *restart, "-a", unit),
+        "restart of all": lab.timed("ansible", "lab_agent", *restart, "-a", unit),
+        "hop": lab.upgrade(NEW, teleport_canary_stable_for=0),
+        "second run": lab.upgrade(NEW, teleport_canary_stable_for=0),
     }
 
 
