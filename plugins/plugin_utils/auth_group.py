@@ -18,6 +18,8 @@ UPGRADED = "upgraded"
 UNTOUCHED = "untouched"
 UNKNOWN = "unknown"
 
+_PEERS_STAY = "Peers that were stopped for it stay stopped and held"
+
 
 def auth_part(plan: Plan, index: int, host: str) -> dict[str, Any]:
     """Return the part that an auth host plays in a stage.
@@ -98,23 +100,32 @@ def failures(part: Mapping[str, Any], hostvars: HostVars, active: Collection[str
     for member in part["members"]:
         if member not in active:
             told.append(
-                f"{member}: stopped answering or failed for good, so what it runs is not known. Peers that were "
-                "stopped for it stay stopped and held; reach it again and repeat the run, which continues from what it "
-                "finds."
+                f"{member}: stopped answering or failed for good, so what it runs is not known. {_PEERS_STAY}; reach "
+                "it again and repeat the run, which continues from what it finds."
             )
         elif hostvars[member].get("auth_failure"):
-            told.append(f"{member}: {hostvars[member]['auth_failure']}{_way_back(part, member, hostvars[member])}")
+            told.append(f"{member}: {hostvars[member]['auth_failure']}{_consequence(part, member, hostvars, active)}")
     return told
 
 
-def _way_back(part: Mapping[str, Any], member: str, variables: Mapping[str, Any]) -> str:
+def _consequence(part: Mapping[str, Any], member: str, hostvars: HostVars, active: Collection[str]) -> str:
+    """Say what the failure of a primary means for its peers, and how to go back."""
+    if member != part.get("primary"):
+        return ""
+    failed = (hostvars[member].get("auth_upgrade") or {}).get("failed")
+    if failed and part["peers"] and primary_outcome(part, hostvars, active) == UNKNOWN:
+        return f" {_PEERS_STAY}."
+    return _way_back(part, hostvars[member])
+
+
+def _way_back(part: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     """Name the command that leads back, when a primary serves at the new version and was stopped by its gate.
 
     It is not taken back by itself then: clients may have written to the migrated backend, and that would be lost.
     """
     result = variables.get("auth_upgrade") or {}
     serves = "instance_after" in result and not result.get("failed")
-    if member != part.get("primary") or not serves or not part["crosses_lines"]:
+    if not serves or not part["crosses_lines"]:
         return ""
     path = (result.get("backup") or {}).get("path")
     accepted = f" -e teleport_rollback_acknowledge={path.rstrip('/').rsplit('/', 1)[-1]}" if path else ""

@@ -67,6 +67,15 @@ def test_a_gate_that_stops_a_primary_that_serves_names_the_way_back(
     assert told[0].endswith(words) if words else told == ["a1: The gate does not open."]
 
 
+def test_who_does_not_know_what_the_primary_runs_is_told_that_its_peers_are_down() -> None:
+    killed = {"failed": True, "changed": True, "unfinished": "switched"}
+    hostvars = {"a1": {"auth_failure": "It was killed.", "auth_upgrade": killed}, "a2": {}, "a3": {}}
+    told = auth_group.failures(part(*GROUP), hostvars, GROUP)
+    assert told == ["a1: It was killed. Peers that were stopped for it stay stopped and held."]
+    killed["unfinished"] = "stopped"
+    assert auth_group.failures(part(*GROUP), hostvars, GROUP) == ["a1: It was killed."]
+
+
 def test_a_patch_does_not_cross_lines() -> None:
     assert not auth_group.auth_part(plan_for(*GROUP, source="16.4.0"), 0, "a1")["crosses_lines"]
 
