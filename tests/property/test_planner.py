@@ -113,9 +113,8 @@ def test_who_cannot_be_reached_stays_served_or_is_named(data: dict[str, Any], dr
 
 def who_goes_first(plan: dict[str, Any], cluster: str, host: str) -> bool:
     """Whether of a cluster's auth servers this one is upgraded first: only it can undo the migration that it began."""
-    return (
-        next(step["host"] for step in steps_of(plan) if step["phase"] == "auth" and step["cluster"] == cluster) == host
-    )
+    order = [str(step["host"]) for step in steps_of(plan) if step["phase"] == "auth" and step["cluster"] == cluster]
+    return order[0] == host
 
 
 def carried_out(data: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
