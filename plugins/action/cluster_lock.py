@@ -68,11 +68,11 @@ class ActionModule(ActionBase):
         if pid_file.exists():
             return
 
-        def call(state: str) -> dict[str, Any]:
+        def call(state: str, **more: Any) -> dict[str, Any]:
             # The task has ended, and its folder on the host with it.
             self._connection._shell.tmpdir = None  # noqa: SLF001 - as Ansible itself does between tasks
             try:
-                return self._call({**arguments, "state": state}, variables)
+                return self._call({**arguments, **more, "state": state}, variables)
             finally:
                 self.cleanup(force=True)
 
@@ -80,7 +80,8 @@ class ActionModule(ActionBase):
             return call("renewed").get("refused") != lock_decision.LOST
 
         def release() -> None:
-            call("absent")
+            # The keeper sleeps until the run's end, so that was now.
+            call("absent", ended=run_identity.now())
 
         def is_alive() -> bool:
             return run_identity.is_running(process["pid"], process["started"])
@@ -91,7 +92,8 @@ class ActionModule(ActionBase):
             with tempfile.TemporaryDirectory() as own:
                 # The run removes its own when it ends, which is when this process lets go of the lock.
                 C.DEFAULT_LOCAL_TMP = own  # type: ignore[attr-defined]
-                lock_keeper.keep(renew, release, is_alive, ttl / lock_keeper.BEATS)
+                sleep = run_identity.sleeper(process)
+                lock_keeper.keep(renew, release, is_alive, ttl / lock_keeper.BEATS, sleep)
 
         lock_keeper.detach(work, pid_file)
 

@@ -109,8 +109,8 @@ def _is_shared(record: Record, claim: Claim) -> bool:
 def decide(record: Optional[Record], claim: Claim, now: Moment) -> Decision:
     """Judge a claim on the lock.
 
-    A free lock is refused to a run that observed the cluster while another one still held it: what it planned from may
-    be gone.
+    A free lock is refused to a run that observed the cluster while another one still worked on it: what it planned from
+    may be gone.
     """
     if record is not None and record.released is None:
         return _decide_on_held(record, claim, now)
@@ -118,9 +118,23 @@ def decide(record: Optional[Record], claim: Claim, now: Moment) -> Decision:
         return Decision(REFUSE, LOST)
     if record is None or record.released is None or record.run_id == claim.run_id or _is_shared(record, claim):
         return Decision(TAKE)
-    if age(record.released, now) < claim.running_for:
+    if age(record.released, now) < claim.running_for and not _had_ended(record, claim):
         return Decision(REFUSE, OVERTAKEN)
     return Decision(TAKE)
+
+
+def _had_ended(record: Record, claim: Claim) -> bool:
+    """Whether the holder was gone before the claimant began, though its lock was let go later.
+
+    Only the clock of a controller that both ran on can tell. After a kill the lock is let go some seconds later, and
+    whoever repeats the command at once has not overlapped with anybody.
+    """
+    theirs, ours = (one.owner.get("process") or {} for one in (record, claim))
+    try:
+        known = bool(theirs["boot"]) and theirs["boot"] == ours["boot"]
+        return known and float(theirs["ended"]) <= float(ours["began"])
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _decide_on_held(record: Record, claim: Claim, now: Moment) -> Decision:
@@ -163,14 +177,16 @@ def granted(record: Optional[Record], claim: Claim, now: Moment) -> Record:
     )
 
 
-def released(record: Record, run_id: str, now: Moment) -> Record:
+def released(record: Record, run_id: str, now: Moment, ended: Optional[float] = None) -> Record:
     """Return the record of a lock that a run let go; those it shares it with go on holding it.
 
-    The record stays, so that runs which began before are noticed.
+    The record stays, so that runs which began before are noticed. *ended* is when the run's process ended, in seconds
+    since the boot of its controller; None while it lives.
     """
     others = tuple(sharer for sharer in record.sharers if sharer != run_id)
     if run_id not in record.sharers or not others:
-        return record._replace(released=now)
+        process = {**(record.owner.get("process") or {}), "ended": ended}
+        return record._replace(released=now, owner={**record.owner, "process": process})
     return record._replace(run_id=others[0], sharers=others)
 
 

@@ -86,9 +86,10 @@ class LockStore:
             self._write(after)
             return Outcome(decision, before, after)
 
-    def release(self, run_id: str, override: str = "", check_mode: bool = False) -> bool:
+    def release(self, run_id: str, override: str = "", check_mode: bool = False, ended: Optional[float] = None) -> bool:
         """Let a lock go that is the caller's; say whether there was one to let go.
 
+        :param ended: when the run's process ended, see `lock_decision.released`.
         :raises HostError: when the record cannot be read or written.
         """
         if not rules.may_release(self.read(), run_id, override):
@@ -99,7 +100,8 @@ class LockStore:
             record = self.read()
             if record is None or not rules.may_release(record, run_id, override):
                 return False
-            self._write(rules.released(record, run_id if rules.is_held_by(record, run_id) else override, self._now()))
+            named = run_id if rules.is_held_by(record, run_id) else override
+            self._write(rules.released(record, named, self._now(), ended))
             return True
 
     def now(self) -> rules.Moment:

@@ -85,6 +85,11 @@ options:
     description: Seconds since the run began. The action plugin sets this.
     type: float
     default: 0
+  ended:
+    description:
+      - Seconds since the boot of the controller at which the process of the run ended, when it did not let the lock go
+        itself. The action plugin sets this.
+    type: float
   dead:
     description: Id of a run whose process is known to have ended. The action plugin sets this.
     type: str
@@ -167,6 +172,7 @@ ARGUMENTS: Dict[str, Any] = {
     "run_id": {"type": "str", "default": ""},
     "owner": {"type": "dict", "default": {}},
     "running_for": {"type": "float", "default": 0},
+    "ended": {"type": "float"},
     "dead": {"type": "str", "default": ""},
     "share": {"type": "str", "default": ""},
 }
@@ -182,7 +188,7 @@ def perform(store: LockStore, parameters: Dict[str, Any], check_mode: bool) -> D
         return _told(store, run_id)
     if parameters["state"] == "absent":
         before = store.read()
-        changed = store.release(run_id, parameters["override"], check_mode)
+        changed = store.release(run_id, parameters["override"], check_mode, parameters["ended"])
         return {**_told(store, run_id), "changed": changed, "diff": _diff(before, None if changed else before)}
     claim = _claim(parameters)
     return _answer(store, claim, store.claim(claim, check_mode), check_mode)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -70,11 +71,34 @@ def run_id(process: Mapping[str, Any], host: str) -> str:
     return f"{process['pid']}-{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
+def now() -> float | None:
+    """Return this machine's seconds since its boot, the clock by which processes start; None where there is none."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return None if clock is None else time.clock_gettime(clock)
+
+
+def began(process: Mapping[str, Any]) -> float | None:
+    """Return when a process of this machine started, as :func:`now` counts; None where that is unknown."""
+    return int(process["started"]) / os.sysconf("SC_CLK_TCK") if process["started"] else None
+
+
 def seconds_running(process: Mapping[str, Any]) -> float:
     """Return for how long a process of this machine has run; 0 where that is unknown."""
-    if not process["started"]:
-        return 0.0
-    return max(time.clock_gettime(time.CLOCK_BOOTTIME) - int(process["started"]) / os.sysconf("SC_CLK_TCK"), 0.0)
+    then, present = began(process), now()
+    return 0.0 if then is None or present is None else max(present - then, 0.0)
+
+
+def sleeper(process: Mapping[str, Any]) -> Callable[[float], None]:
+    """Return a way to sleep some seconds that wakes up when the process ends, where the system can tell."""
+    try:
+        descriptor = os.pidfd_open(process["pid"])
+    except (AttributeError, OSError):
+        return time.sleep
+
+    def sleep(seconds: float) -> None:
+        select.select([descriptor], [], [], seconds)
+
+    return sleep
 
 
 def owner(process: Mapping[str, Any], variables: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -85,7 +109,7 @@ def owner(process: Mapping[str, Any], variables: Mapping[str, Any], environment:
         "user": str(user or environment.get("SUDO_USER") or _user()),
         "controller": socket.gethostname(),
         "job": str(job),
-        "process": dict(process),
+        "process": {**process, "began": began(process)},
     }
 
 

@@ -54,6 +54,26 @@ def test_decision(found: Record | None, asked: Claim, now: Moment, expected: tup
     assert rules.decide(found, asked, now) == Decision(*expected)
 
 
+@pytest.mark.parametrize(
+    ("ended", "ours", "action"),
+    [
+        (50.0, {"boot": "c", "began": 50.01}, rules.TAKE),
+        (50.0, {"boot": "c", "began": 49.99}, rules.REFUSE),
+        (50.0, {"boot": "another controller", "began": 60.0}, rules.REFUSE),
+        (50.0, {"boot": "c"}, rules.REFUSE),
+        (50.0, {}, rules.REFUSE),
+        (None, {"boot": "c", "began": 60.0}, rules.REFUSE),
+    ],
+)
+def test_who_begins_after_the_end_of_the_holder_was_not_overtaken(
+    ended: float | None, ours: dict[str, object], action: str
+) -> None:
+    held = record(owner={"user": "ann", "process": {"boot": "c", "pid": 1}})
+    free = rules.parse(rules.dump(rules.released(held, "1-aa", NOW, ended)))
+    asked = claim(running_for=31, owner={"user": "bob", "process": ours})
+    assert rules.decide(free, asked, later(30)).action == action
+
+
 @pytest.mark.parametrize("wall", [-1e9, -3600.0, 3600.0, 1e9])
 def test_a_clock_that_is_set_changes_nothing(wall: float) -> None:
     assert rules.decide(record(), claim(), later(10, wall)).action == rules.REFUSE

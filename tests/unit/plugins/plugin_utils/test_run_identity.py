@@ -35,6 +35,20 @@ def test_a_process_that_runs_is_alive_and_one_that_ended_is_dead(child: Any) -> 
     assert run_identity.is_dead(known)
 
 
+def test_who_sleeps_beside_a_process_wakes_up_at_its_end(child: Any) -> None:
+    known = run_identity.identify(child.pid)
+    sleep = run_identity.sleeper(known)
+    sleep(0.01)
+    assert run_identity.is_running(child.pid, known["started"])
+    child.kill()
+    sleep(60)
+    assert not run_identity.is_running(child.pid, known["started"])
+    began, ended = run_identity.began(known), run_identity.now()
+    assert began is not None
+    assert ended is not None
+    assert began <= ended < began + 60
+
+
 def test_an_id_that_is_used_again_is_another_process(child: Any) -> None:
     known = run_identity.identify(child.pid)
     assert run_identity.is_dead({**known, "started": "1"})
@@ -82,7 +96,7 @@ def test_how_long_it_runs(child: Any) -> None:
 
 
 def test_the_owner_is_the_user_of_awx_before_the_user_of_its_container() -> None:
-    process = {"pid": 1}
+    process = {"pid": 1, "started": ""}
     told = run_identity.owner(process, {"awx_job_id": 42, "awx_user_name": "alice"}, {"SUDO_USER": "bob"})
     assert (told["user"], told["job"]) == ("alice", "42")
     assert run_identity.owner(process, {}, {"SUDO_USER": "bob"})["user"] == "bob"
