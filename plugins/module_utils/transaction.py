@@ -86,6 +86,10 @@ class Record:
         self.events.append({"event": event, "at": round(moment, 3)})
         return moment
 
+    def has(self, event: str) -> bool:
+        """Whether something of that name happened."""
+        return any(entry["event"] == event for entry in self.events)
+
     def outage(self) -> Optional[Dict[str, Any]]:
         """From asking the old process to stop until a process was ready again; None when none was stopped."""
         if self.stopped_at is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
     adoption,
@@ -63,6 +63,7 @@ class Upgrade:
         self._edits = config_edit.ConfigEdits(order.layout.versions_dir)
         self._replacement: Optional[config_edit.Replacement] = None
         self._way: Way = ways.choose(host, order, None, None, opener)
+        self._goes_on = False
         self.record = Record(host.wall)
         self._began = host.wall()
 
@@ -108,9 +109,7 @@ class Upgrade:
         try:
             with journal.alone(self._layout.versions_dir):
                 self._settle(found)
-                found = self._look()
-                decision = self._decide(found)
-                self._upgrade(found, decision)
+                found, decision = self._carry_out_or_repeat()
                 removed = self._tidy_up()
         except HostError:
             if fresh:
@@ -222,8 +221,30 @@ class Upgrade:
 
     # -- prepare and commit
 
+    def _carry_out_or_repeat(self) -> Tuple[Found, Decision]:
+        """Upgrade; from the start, once, when going on with what a killed run left ends with its backup put back.
+
+        A migration that was killed can be in the way of every other one until then.
+        """
+        try:
+            return self._carry_out()
+        except UpgradeFailed as problem:
+            # A restore into another table is followed by peers first, and by a plan that knows the table.
+            is_fresh = problem.rolled_back and self.record.has("restored") and not self.record.config_change
+            if not (self._goes_on and is_fresh):
+                raise
+        self.record.note("repeated")
+        return self._carry_out()
+
+    def _carry_out(self) -> Tuple[Found, Decision]:
+        found = self._look()
+        decision = self._decide(found)
+        self._upgrade(found, decision)
+        return found, decision
+
     def _upgrade(self, found: Found, decision: Decision) -> None:
         unfinished = self._left_entry(found) if found.journal else None
+        self._goes_on = unfinished is not None
         try:
             self._prepare(found, decision)
         except HostError as problem:

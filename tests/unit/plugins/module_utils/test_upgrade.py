@@ -32,6 +32,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
+from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils import fake_host
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.fake_host import (
     UNIT,
     FakeHost,
@@ -687,6 +688,34 @@ def test_a_hold_that_was_put_since_stays_when_a_killed_upgrade_is_undone(fake: F
     assert problem.rolled_back
     assert hold.is_held(fake.host, UNIT)
     assert runs(fake) is None
+
+
+def test_what_only_the_backup_of_a_killed_run_can_mend_is_upgraded_from_the_start(
+    fake: FakeHost, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restore_and_mend(path: str, spec: backup.BackupSpec) -> backup.Restored:
+        monkeypatch.setattr(fake_host, "traits", lambda _path: {"ready_after": "1"})
+        return backups.restore(path, spec)
+
+    monkeypatch.setattr(backup, "restore_backup", restore_and_mend)
+    wanted = make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH)
+    killed_while_it_starts(fake, wanted)
+    fake.end("exit-code", "failed")
+    result = run(fake, wanted)
+    assert backups.restored == ["/backups/1"]
+    assert backups.taken == [None, None], "the second is of what was restored"
+    assert runs(fake) == NEW
+    assert "repeated" in events(result)
+    assert result["backup"]["path"] == "/backups/2"
+    assert result["versions"] == {"from": OLD, "to": NEW}
+
+
+def test_what_keeps_dying_is_repeated_once(fake: FakeHost, backups: Backups) -> None:
+    wanted = make_order(fake, artefact=tarball(fake.root, NEW, "dies"), **AUTH)
+    killed_while_it_starts(fake, wanted)
+    assert fail(fake, wanted).rolled_back
+    assert backups.restored == ["/backups/1", "/backups/2"]
+    assert runs(fake) == OLD
 
 
 def test_a_migration_is_not_undone_without_its_backup(fake: FakeHost, backups: Backups) -> None:
