@@ -17,7 +17,7 @@ pytest_step drain dev tests/drain --numprocesses 2
 pytest_step awx dev tests/awx tests/runner --numprocesses 2 --dist loadfile
 pytest_step rotation dev tests/rotation --numprocesses 4
 pytest_step security dev tests/security
-pytest_step packages dev tests/packages
+pytest_step packages dev tests/packages --numprocesses 2 --dist loadfile
 pytest_step sick dev tests/sick
 pytest_step pages docs tests/pages
 finish
