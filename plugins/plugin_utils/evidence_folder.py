@@ -30,7 +30,7 @@ _RESULTS = (
     "lock_renewal",
 )  # fmt: skip
 _FAILURES = ("auth_failure", "gate_failure")
-_KEPT = ("msg", "versions", "timeline", "outage", "rolled_back", "evidence", "backup")
+_KEPT = ("msg", "versions", "timeline", "outage", "rolled_back", "unfinished", "evidence", "backup")
 
 
 def evidence_files(
