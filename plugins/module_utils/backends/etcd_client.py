@@ -25,8 +25,11 @@ from urllib.parse import urlsplit
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 
-#: Keys per page. Teleport's values are 1–20 kB, so a page stays far below what a gateway or Python minds.
+#: Keys of the first page. Teleport's values are 1–20 kB, so it stays far below what a gateway or Python minds.
 PAGE = 500
+#: The next ones are larger where values are small: for each page etcd walks over all keys that are left, to count them.
+_LARGEST_PAGE = 16 * PAGE
+_PAGE_BYTES = 12 << 20
 
 #: etcd refuses more than 128 operations (--max-txn-ops) or 1.5 MiB (--max-request-bytes) in one transaction by default.
 TXN_OPS = 100
@@ -113,14 +116,16 @@ class EtcdClient:
         return int(self.call("kv/range", {"key": _b64(key)})["header"]["revision"])
 
     def pages(self, start: bytes, end: bytes, revision: int) -> Iterator[List[KeyValue]]:
-        """Yield all keys in ``[start, end)`` as they were at *revision*, in order, :data:`PAGE` at a time."""
-        more = True
+        """Yield all keys in ``[start, end)`` as they were at *revision*, in order, from :data:`PAGE` at a time on."""
+        more, limit = True, PAGE
         while more:
-            body = {"key": _b64(start), "range_end": _b64(end), "limit": str(PAGE), "revision": str(revision)}
+            body = {"key": _b64(start), "range_end": _b64(end), "limit": str(limit), "revision": str(revision)}
             found, more = self._page(body)
             if found:
                 yield found
                 start = found[-1].key + b"\0"
+                mean = sum(len(entry.key) + len(entry.value) for entry in found) // len(found) + 1
+                limit = max(PAGE, min(2 * limit, _PAGE_BYTES // mean, _LARGEST_PAGE))
 
     @_understood
     def _page(self, body: Mapping[str, Any]) -> Tuple[List[KeyValue], bool]:
