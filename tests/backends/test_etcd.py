@@ -71,6 +71,15 @@ def test_single_keys_are_read_while_auth_serves(client: EtcdClient, etcd: Etcd) 
     assert found == {"migration": "number 1 is failed", "users_without_factor": ["alice"]}
 
 
+@pytest.mark.parametrize(("size", "pages"), [(40, [PAGE, PAGE + 17]), (30_000, [PAGE, PAGE, 17])])
+def test_pages_grow_where_values_are_small(client: EtcdClient, size: int, pages: list[int]) -> None:
+    entries = [KeyValue(key, bytes(size), 0) for key in cluster()]
+    for start in range(0, len(entries), 40):
+        client.put(entries[start : start + 40])
+    found = list(client.pages(b"\0", b"\xff", client.revision(b"x")))
+    assert [len(page) for page in found] == pages
+
+
 def test_what_is_saved_comes_back_and_nothing_else_is_touched(client: EtcdClient, spec: backup.BackupSpec) -> None:
     saved = cluster()
     put(client, saved)
