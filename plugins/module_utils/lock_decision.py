@@ -29,6 +29,9 @@ HELD = "held"
 OVERTAKEN = "overtaken"
 LOST = "lost"
 
+#: Seconds that a run at least takes from its start to its first look at a host; an end is noted a moment late.
+_UNTIL_LOOKS = 0.5
+
 
 class Moment(NamedTuple):
     """An instant on one host: seconds since the epoch, name of the boot, seconds since that boot."""
@@ -132,7 +135,7 @@ def _had_ended(record: Record, claim: Claim) -> bool:
     theirs, ours = (one.owner.get("process") or {} for one in (record, claim))
     try:
         known = bool(theirs["boot"]) and theirs["boot"] == ours["boot"]
-        return known and float(theirs["ended"]) <= float(ours["began"])
+        return known and float(theirs["ended"]) <= float(ours["began"]) + _UNTIL_LOOKS
     except (KeyError, TypeError, ValueError):
         return False
 

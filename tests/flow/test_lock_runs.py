@@ -122,6 +122,16 @@ def test_a_second_run_is_refused_and_a_killed_one_is_let_go(runs: Runs) -> None:
     wait(runs.is_free)
 
 
+def test_the_same_command_again_at_once_after_a_kill_gets_the_lock(runs: Runs) -> None:
+    first = runs.start("command: sleep 60")
+    wait(lambda: runs.is_held_by(first) and runs.keepers())
+    first.kill()
+    first.wait()
+    again = runs.start("debug: {msg: in}")
+    told, _none = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, told
+
+
 def test_a_run_that_fails_lets_go_and_nobody_waits_for_what_renews(runs: Runs) -> None:
     run = runs.start("fail: {msg: no}")
     told, _none = run.communicate(timeout=PATIENCE)

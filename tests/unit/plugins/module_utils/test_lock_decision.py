@@ -57,8 +57,8 @@ def test_decision(found: Record | None, asked: Claim, now: Moment, expected: tup
 @pytest.mark.parametrize(
     ("ended", "ours", "action"),
     [
-        (50.0, {"boot": "c", "began": 50.01}, rules.TAKE),
-        (50.0, {"boot": "c", "began": 49.99}, rules.REFUSE),
+        (50.0, {"boot": "c", "began": 49.6}, rules.TAKE),
+        (50.0, {"boot": "c", "began": 49.4}, rules.REFUSE),
         (50.0, {"boot": "another controller", "began": 60.0}, rules.REFUSE),
         (50.0, {"boot": "c"}, rules.REFUSE),
         (50.0, {}, rules.REFUSE),
