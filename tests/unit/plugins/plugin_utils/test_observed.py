@@ -39,6 +39,11 @@ def test_the_inventory_names_the_cluster_before_the_instance_does() -> None:
     assert [i["cluster"] for i in found["instances"]] == ["named", "own", "main"]
 
 
+def test_the_planner_is_told_what_was_killed() -> None:
+    hostvars = {"a": seen(interrupted=True, unfinished=True)}
+    assert collect(hostvars, hostvars, hostvars)["instances"][0]["unfinished"]
+
+
 def test_a_silent_host_belongs_to_the_only_cluster_there_is() -> None:
     hostvars = {"auth": seen(services=["auth"], cluster="east"), "node": seen()}
     assert {i["cluster"] for i in collect(hostvars, hostvars, hostvars)["instances"]} == {"east"}
