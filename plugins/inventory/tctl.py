@@ -103,9 +103,6 @@ keyed_groups:
 # ssh_config: /etc/lockstep/ssh_config
 """
 
-import os
-import subprocess
-from functools import partial
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -113,7 +110,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_query
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.inventory_hosts import (
     InventoryHost,
@@ -171,9 +168,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _ask(self, path: str) -> dict[str, Any]:
         seconds = self.get_option("timeout")
-        host = Host(run_command=partial(_run, seconds))
         try:
-            return cluster_query.ask(Tctl(host, self._command(path), seconds=seconds))
+            return cluster_query.ask(Tctl(Host(), self._command(path), seconds=seconds))
         except TctlError as error:
             raise AnsibleParserError(f"{path}: the cluster gives no inventory: {error}") from error
 
@@ -203,21 +199,3 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host.name, strict=strict)
-
-
-def _run(seconds: float, command: list[str], environ_update: dict[str, str], **_more: Any) -> tuple[int, str, str]:
-    # Not coreutils' timeout, as on hosts: a controller may be a Mac.
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **environ_update},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        return TIMED_OUT, "", ""
-    return done.returncode, done.stdout, done.stderr

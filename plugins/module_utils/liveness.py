@@ -25,6 +25,10 @@ RESTARTS_ALLOWED = 3
 INACTIVE_ALLOWED = 15.0
 #: Seconds that processes may outlive their unit before they are killed.
 LEFTOVERS_ALLOWED = 5.0
+#: Seconds between two looks at what comes up: each of them lengthens the outage.
+_RISING_PAUSE = 0.2
+#: Seconds between two looks at what is up. Another process, or a restart, shows at any later look as well.
+_CALM_PAUSE = 1.0
 _AFTER_KILL = 10.0
 #: The first line of which every release has the state "starting"; 4.2 is "ok" from its first moment on.
 _TELLS_STARTING = Version.parse("5.0.0-0")
@@ -215,7 +219,7 @@ def start(host: Host, goal: Goal, ready_timeout: float, stable_for: float) -> Ru
 def watch(host: Host, goal: Goal, ready_timeout: float, stable_for: float) -> Running:
     """Prove that a unit that was started is, and stays, what is wanted. Raises as `start` does."""
     watcher = _StartWatch(host, goal, stable_for)
-    if not host.wait_until(watcher.is_over, ready_timeout + stable_for):
+    if not host.wait_until(watcher.is_over, ready_timeout + stable_for, watcher.pause):
         raise HostError(f"{goal.unit} was not ready within {ready_timeout:g} s: {watcher.why}")
     if watcher.proof is None:
         raise HostError(f"{goal.unit} does not come up: {watcher.why}")
@@ -249,6 +253,13 @@ class _StartWatch:
             return self._is_hopeless(unit)
         self.why = "it was not ready for long enough without a break"
         return self._is_calm(unit.main_pid)
+
+    def pause(self) -> float:
+        """Seconds until the next look; the last one falls on the end of the calm."""
+        if self._good is None:
+            return _RISING_PAUSE
+        left = self._stable_for - (self._host.clock() - self._good[1])
+        return min(_CALM_PAUSE, max(left, 0.0))
 
     def _is_hopeless(self, unit: service.Unit) -> bool:
         restarts = self._restarts(unit)

@@ -14,13 +14,8 @@ import re
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import (
-    CANNOT_EXECUTE,
-    NOT_FOUND,
-    TIMED_OUT,
-    Host,
-    HostError,
-)
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, NOT_FOUND, Host, HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command import TIMED_OUT
 
 PROPERTIES = (
     "LoadState",

@@ -9,8 +9,9 @@ import re
 from typing import Any, List, Optional, Sequence, Union
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import foreign_file
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import TIMED_OUT, Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.plain_text import PlainError, colourless
+from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command import TIMED_OUT
 
 _ERROR_RE = re.compile(r"^(?:ERROR|error):\s*(?P<reason>.+)$", re.MULTILINE)
 _SHOWN = 300

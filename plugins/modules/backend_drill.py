@@ -107,7 +107,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_drill, backup_module
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 
 def run(host: Host, parameters: Mapping[str, Any]) -> Dict[str, Any]:
@@ -131,7 +131,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(from_module(module), module.params)
+        result = run(Host(), module.params)
     except BackupError as error:
         module.fail_json(msg=str(error))
     else:

@@ -77,7 +77,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module, backup_spec, config_place
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import dynamodb, dynamodb_names
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, ConfigChange
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 _KEY = "table_name"
 
@@ -117,7 +117,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(from_module(module), module.params, module.check_mode)
+        result = run(Host(), module.params, module.check_mode)
     except (BackupError, HostError) as error:
         module.fail_json(msg=str(error))
     else:

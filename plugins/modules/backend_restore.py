@@ -98,7 +98,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup, backup_module, config_place
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -142,7 +142,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(from_module(module), module.params, module.check_mode)
+        result = run(Host(), module.params, module.check_mode)
     except (BackupError, HostError) as error:
         module.fail_json(msg=str(error))
     else:

@@ -69,7 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module, backup_seal, backup_store
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher, encryption_of
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 
 def run(host: Host, parameters: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -93,7 +93,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(from_module(module), module.params, module.check_mode)
+        result = run(Host(), module.params, module.check_mode)
     except BackupError as error:
         module.fail_json(msg=str(error))
     else:

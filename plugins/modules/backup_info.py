@@ -82,7 +82,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup_module, backup_survey
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 _WANTED = ("path", "name", "version", "before")
 
@@ -109,7 +109,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(from_module(module), module.params)
+        result = run(Host(), module.params)
     except (BackupError, HostError) as error:
         module.fail_json(msg=str(error))
     else:

@@ -175,7 +175,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_query, rotation, rotation_run
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import TctlError
 
 
@@ -207,7 +207,7 @@ def main() -> None:
 
 def _result(module: AnsibleModule) -> Dict[str, Any]:
     given = module.params
-    tctl = cluster_query.tctl_of(from_module(module), given["instance"], given["timeout"])
+    tctl = cluster_query.tctl_of(Host(), given["instance"], given["timeout"])
     wish = _wish(given)
     runner = rotation_run.Runner(tctl, time.sleep, time.monotonic)
     if given["copies_of"]:

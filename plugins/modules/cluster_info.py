@@ -142,7 +142,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lockstep.teleport.plugins.module_utils import cluster_facts, cluster_query
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.registry import open_backend
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import TctlError
 
 
@@ -175,7 +175,7 @@ def main() -> None:
     )
     given, instance = module.params, module.params["instance"]
     try:
-        tctl = cluster_query.tctl_of(from_module(module), instance, given["timeout"], given["attempts"])
+        tctl = cluster_query.tctl_of(Host(), instance, given["timeout"], given["attempts"])
         view = cluster_query.ask(tctl)
         if given["preflight"]:
             version = view["version"] or instance.get("version")

@@ -92,7 +92,7 @@ sessions_left:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import haproxy
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 _WAITING = {"drained": haproxy.take_out, "ready": haproxy.put_back}
 
@@ -117,7 +117,7 @@ def main() -> None:
         elif state == "draining":
             result = haproxy.drain(ask, wish, module.check_mode)
         else:
-            result = _WAITING[state](from_module(module), ask, wish, module.check_mode)
+            result = _WAITING[state](Host(), ask, wish, module.check_mode)
     except HostError as problem:
         module.fail_json(msg=str(problem))
     if state == "drained" and result["sessions_left"] and not module.check_mode:

@@ -47,13 +47,13 @@ evidence:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import evidence
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 
 
 def main() -> None:
     """Translate between Ansible and the evidence."""
     module = AnsibleModule(argument_spec={"instance": {"type": "dict", "required": True}}, supports_check_mode=True)
-    found = evidence.collect(from_module(module), module.params["instance"], 0.0)
+    found = evidence.collect(Host(), module.params["instance"], 0.0)
     module.exit_json(changed=False, evidence=found)
 
 

@@ -99,7 +99,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import evidence, shield
 from ansible_collections.lockstep.teleport.plugins.module_utils.hold_order import HoldOrder, apply, order_from
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 
 def perform(host: Host, order: HoldOrder, check_mode: bool) -> Dict[str, Any]:
@@ -132,7 +132,7 @@ def main() -> None:
         module.fail_json(msg=str(problem))
     # Half a hold would be the worst: an instance that is down, and nobody knows why.
     shield.ignore_signals()
-    result = perform(from_module(module), order, module.check_mode)
+    result = perform(Host(), order, module.check_mode)
     if result.get("failed"):
         module.fail_json(**result)
     module.exit_json(**result)

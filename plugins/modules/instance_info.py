@@ -230,7 +230,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.observation import Request, observe
 
 _PATHS = ("config_path", "bin_dir", "versions_dir", "data_dir")
@@ -257,7 +257,7 @@ def main() -> None:
         module.fail_json(msg=f"{relative[0]} is {given[relative[0]]!r}; an absolute path is needed.")
     try:
         asked = {name: value for name, value in given.items() if name != "config_cures"}
-        observed = observe(from_module(module), Request(**asked))
+        observed = observe(Host(), Request(**asked))
     except HostError as problem:
         module.fail_json(msg=str(problem))
     else:

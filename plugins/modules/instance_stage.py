@@ -135,7 +135,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     release,
     ways,
 )
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order, from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.staging import Staging
 from ansible_collections.lockstep.teleport.plugins.module_utils.way import Way
@@ -232,7 +232,7 @@ def main() -> None:
     opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
     try:
         orders = orders_of(module.params)
-        result = stage(from_module(module), orders, opener, module.params["rate"], module.check_mode)
+        result = stage(Host(), orders, opener, module.params["rate"], module.check_mode)
     except HostError as problem:
         module.fail_json(msg=str(problem))
     else:

@@ -61,7 +61,7 @@ updater:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import shield, updater
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     shield.ignore_signals()
-    host = from_module(module)
+    host = Host()
     versions_dir = module.params["versions_dir"]
     change = updater.pause if module.params["state"] == "paused" else updater.resume
     try:

@@ -289,7 +289,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, journal, shield, trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade import Upgrade
@@ -387,7 +387,7 @@ def main() -> None:
         module.warn(_UNPROTECTED)
     ca_path = module.params["ca_path"]
     opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
-    result = perform(Upgrade(from_module(module), order, opener), module.check_mode)
+    result = perform(Upgrade(Host(), order, opener), module.check_mode)
     # Nothing is written into a folder that was refused because others can change it.
     if run_id and not module.check_mode and os.path.isdir(versions_dir) and not trust.objection(versions_dir):
         # On a full disk only a controller that lost its connection misses it.

@@ -82,7 +82,7 @@ group:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError, from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.scaling_group import (
     ScalingGroup,
     Wish,
@@ -116,7 +116,7 @@ def main() -> None:
     )
     wish = Wish(module.params["name"], module.params["keep"], module.params["members"], module.params["timeout"])
     try:
-        group = ScalingGroup(connect(module.params["region"]), from_module(module), wish)
+        group = ScalingGroup(connect(module.params["region"]), Host(), wish)
         changed = perform(group, module.params["state"], module.check_mode)
         found = group.described()
     except HostError as problem:

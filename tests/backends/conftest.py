@@ -20,7 +20,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import Access, EtcdClient
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher, Encryption
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
-from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres, real_host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres
 
 _READY_SECONDS = 30.0
 _CERTIFICATE = """\
@@ -193,7 +193,7 @@ def memory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def host() -> Host:
     """This machine."""
-    return real_host()
+    return Host()
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
-
 PASSWORD = "p@ss:w/rd %'42"
 QUOTED = "p%40ss%3Aw%2Frd%20%25'42"
 _READY_SECONDS = 60.0
@@ -167,20 +165,6 @@ class Postgres:
         if check and done.returncode != 0:
             raise RuntimeError(done.stderr)
         return done
-
-
-def real_host(**more: Any) -> Host:
-    """Return a host whose commands really run, as a module's do."""
-    return Host(run_command=_run_command, timeout_program=shutil.which("timeout") or "", **more)
-
-
-def _run_command(
-    arguments: list[str], environ_update: dict[str, str], data: str | None = None, **_options: Any
-) -> tuple[int, str, str]:
-    done = subprocess.run(
-        arguments, env={**os.environ, **environ_update}, input=data, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def _demoted() -> list[str]:

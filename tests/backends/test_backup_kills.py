@@ -20,10 +20,11 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd import EtcdBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import PAGE, EtcdClient, KeyValue
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import Cipher
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import summarize
 from ansible_collections.lockstep.teleport.tests.backends.conftest import Etcd
 from ansible_collections.lockstep.teleport.tests.backends.dying import killed_at_every_step
-from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres, real_host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import (
     make_host,
     make_spec,
@@ -117,7 +118,7 @@ def test_a_postgresql_restore_killed_anywhere_is_finished(server: Postgres, tmp_
         f"    audit_events_uri: ['{quoted(server, 'teleport_audit')}']\n"
     )
     instance["config"]["storage"] = summarize(config.read_text(), {})["storage"]
-    spec = backup.spec_from_instance(instance, str(tmp_path / "backups"), host=real_host())
+    spec = backup.spec_from_instance(instance, str(tmp_path / "backups"), host=Host())
     saved = tables(server)
     taken = backup.take_backup(spec, now=now)
     server.sql(MIGRATION)

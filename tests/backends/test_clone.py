@@ -20,8 +20,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import backup
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.clone import storage_section
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.tests.backends.conftest import Etcd
-from ansible_collections.lockstep.teleport.tests.backends.postgres import real_host
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_host
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
 
@@ -117,7 +117,7 @@ def spec(programs: Path, tmp_path: Path, etcd_server: Etcd) -> Specs:
     def build(version: str) -> backup.BackupSpec:
         found = {**instance, "bin_dir": str(programs / version), "version": version, "running_version": version}
         choice = choice_of({"method": "clone"})
-        return backup.spec_from_instance(found, str(tmp_path / "backups"), host=real_host(), choice=choice)
+        return backup.spec_from_instance(found, str(tmp_path / "backups"), host=Host(), choice=choice)
 
     return build
 

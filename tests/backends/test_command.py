@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError, UnsupportedBackend
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
-from ansible_collections.lockstep.teleport.tests.backends.postgres import real_host
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_host
 
 SECONDS = count(1795374000)
@@ -46,7 +46,7 @@ def spec(tmp_path: Path, store: Path) -> Specs:
 
     def build(**options: Any) -> backup.BackupSpec:
         chosen = choice_of({"command": SAVE, "restore_command": RESTORE, **options})
-        return backup.spec_from_instance(instance, str(tmp_path / "backups"), host=real_host(), choice=chosen)
+        return backup.spec_from_instance(instance, str(tmp_path / "backups"), host=Host(), choice=chosen)
 
     return build
 

@@ -21,9 +21,10 @@ import pytest
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup, readiness
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.etcd_client import KeyValue
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import summarize
 from ansible_collections.lockstep.teleport.tests.backends.conftest import Etcd
-from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres, real_host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import Postgres
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import put, rows
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.fake_host import FakeHost, program
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.test_upgrade import (
@@ -71,7 +72,7 @@ class MigratingHost(FakeHost):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._real = real_host()
+        self._real = Host()
         self.store: Store | None = None
         self.migrations = 0
 

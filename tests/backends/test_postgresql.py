@@ -20,8 +20,9 @@ import pytest
 from ansible_collections.lockstep.teleport.plugins.module_utils import backup, durable
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends import postgresql, postgresql_client
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.teleport_config import summarize
-from ansible_collections.lockstep.teleport.tests.backends.postgres import PASSWORD, QUOTED, Postgres, real_host
+from ansible_collections.lockstep.teleport.tests.backends.postgres import PASSWORD, QUOTED, Postgres
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_host
 
 ROWS = 3000
@@ -67,7 +68,7 @@ def make_spec(server: Postgres, root: Path) -> backup.BackupSpec:
     text = CONFIG.format(data=root / "data", state=server.uri("teleport"), audit=audit)
     config.write_text(text)
     instance["config"]["storage"] = summarize(text, {})["storage"]
-    return backup.spec_from_instance(instance, str(root / "backups"), host=real_host())
+    return backup.spec_from_instance(instance, str(root / "backups"), host=Host())
 
 
 def state(server: Postgres) -> tuple[str, ...]:
@@ -177,7 +178,7 @@ def test_a_backup_while_others_write_is_of_one_moment(server: Postgres, spec: ba
     try:
         with pytest.raises(BackupError, match=r"still used by teleport from 127.0.0.1"):
             backup.take_backup(
-                dataclasses.replace(spec, host=real_host(sleep=lambda _s: None, clock=count(0, 5).__next__)), now=now
+                dataclasses.replace(spec, host=Host(sleep=lambda _s: None, clock=count(0, 5).__next__)), now=now
             )
         taken = backup.take_backup(spec, serving=True, now=now)
     finally:
@@ -198,7 +199,7 @@ def test_a_change_feed_shows_an_auth_service_of_another_role(server: Postgres, s
             "SELECT slot_name FROM pg_create_logical_replication_slot('feed_of_an_auth', 'pgoutput', true);\n"
         )
         assert feed.stdout.readline() == "feed_of_an_auth\n"
-        impatient = dataclasses.replace(spec, host=real_host(sleep=lambda _s: None, clock=count(0, 5).__next__))
+        impatient = dataclasses.replace(spec, host=Host(sleep=lambda _s: None, clock=count(0, 5).__next__))
         with pytest.raises(BackupError, match="the change feed feed_of_an_auth"):
             backup.take_backup(impatient, now=now)
         feed.stdin.close()

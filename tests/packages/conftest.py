@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import subprocess
 import sys
 import threading
@@ -38,24 +37,10 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def run_command(command: list[str], environ_update: dict[str, str], **options: Any) -> tuple[int, str, str]:
-    """As ``AnsibleModule.run_command``, as far as the host needs it."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environ_update},
-        cwd=options.get("cwd"),
-        input=options.get("data"),
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture
 def host() -> Host:
     """This machine."""
-    return Host(run_command=run_command, timeout_program="/usr/bin/timeout")
+    return Host()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.package_rpm impo
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_source import Source
 from ansible_collections.lockstep.teleport.plugins.module_utils.package_tools import Package
 from ansible_collections.lockstep.teleport.plugins.module_utils.way_package import PackageWay
-from ansible_collections.lockstep.teleport.tests.packages.conftest import DOUBLE, run_command
+from ansible_collections.lockstep.teleport.tests.packages.conftest import DOUBLE
 
 SPEC = """Name: teleport
 Version: %{{v}}
@@ -194,7 +194,8 @@ def place(tool: Rpm, yard: Yard, tmp_path: Path) -> Place:
         at = command.index("rpm") + 1 if "rpm" in command else 0
         if at and "--root" not in command and command[at] in ("-q", "-qf", "--upgrade"):
             command = [*command[:at], "--root", str(root), *command[at:]]
-        return run_command(command, **options)
+        done: tuple[int, str, str] = tool.host.run_command(command, **options)
+        return done
 
     apart = Rpm(replace(tool.host, run_command=run_inside))
     apart.places = (f"{root}/etc/yum.repos.d/*.repo",)

@@ -22,7 +22,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation, process, release, updater
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.way_updater import UpdaterWay
-from ansible_collections.lockstep.teleport.tests.packages.conftest import DOUBLE, QuietHandler, run_command
+from ansible_collections.lockstep.teleport.tests.packages.conftest import DOUBLE, QuietHandler
 
 OLD, NEW, DYING = "16.5.12", "17.7.20", "17.7.21"
 # The unit is enabled; its main process changes at each look once the version that dies is linked.
@@ -102,7 +102,7 @@ def managed(tmp_path: Path, url: str) -> Managed:
         "TELEPORT_UPDATE_BIN": str(tmp_path / "bin"),
         "TELEPORT_UPDATE_WATCHED": "0.3",
     }
-    host = Host(run_command=run_command, timeout_program="/usr/bin/timeout", environment=own)
+    host = Host(environment=own)
     found = Managed(host, tmp_path, str(tmp_path / "versions"))
     fetched = installation.Layout(str(tmp_path / "fetched"), str(tmp_path / "bin"))
     (tmp_path / "fetched").mkdir()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -61,12 +60,7 @@ def new_host(binaries: Path, tmp_path: Path) -> Iterator[NewHost]:
 
 def tctl(host: Any) -> Tctl:
     """The tctl of an auth host, as the module calls it."""
-
-    def run(command: list[str], **_more: Any) -> tuple[int, str, str]:
-        done = subprocess.run(command, capture_output=True, text=True, env=host.environment, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    return Tctl(Host(run_command=run, sleep=time.sleep), host.binary("tctl"), str(host.config), pause=0.2)
+    return Tctl(Host(environment=host.environment), host.binary("tctl"), str(host.config), pause=0.2)
 
 
 def wish(phase: str, hosts: tuple[str, ...] = (), **changes: Any) -> rotation_run.Wish:

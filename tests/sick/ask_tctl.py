@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import from_module
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
 from ansible_collections.lockstep.teleport.plugins.module_utils.tctl import Tctl, TctlError
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={"program": {"type": "path", "required": True}})
     try:
-        said = Tctl(from_module(module), module.params["program"], seconds=1, attempts=2, pause=0.1).text(["status"])
+        said = Tctl(Host(), module.params["program"], seconds=1, attempts=2, pause=0.1).text(["status"])
     except TctlError as error:
         said = str(error)
     module.exit_json(said=said)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Lockstep maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that hang: real processes, under a real module's ``run_command`` and coreutils' ``timeout``."""
+"""Programs that hang: real processes, asked by a real module."""
 
 from __future__ import annotations
 

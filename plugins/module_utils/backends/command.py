@@ -18,12 +18,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
     written_part,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Command, Means
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import (
-    CANNOT_EXECUTE,
-    NOT_FOUND,
-    TIMED_OUT,
-    Completed,
-)
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, NOT_FOUND, Completed
+from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command import TIMED_OUT
 
 KIND = "command"
 FOLDER = "command"

@@ -64,7 +64,7 @@ class Means:
         if self.host is None:
             raise BackupError(f"{arguments[0]} cannot be run here: no host was given.")
         host = replace(self.host, environment={**self.host.environment, **(environment or {})})
-        return host.run(arguments, seconds, data=data, expand_user_and_vars=False)
+        return host.run(arguments, seconds, data)
 
 
 #: For backends that need nothing of the host.

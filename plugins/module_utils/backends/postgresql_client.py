@@ -17,7 +17,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Ty
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import Means
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.postgresql_uri import Target, environment
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import NOT_FOUND, TIMED_OUT, Completed
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import NOT_FOUND, Completed
+from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command import TIMED_OUT
 
 #: What the scripts here need of the programs: pg_restore writes to standard output with ``-f -`` from 12 on.
 OLDEST_TOOLS = 12

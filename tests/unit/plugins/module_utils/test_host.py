@@ -8,13 +8,11 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-import pytest
-
-from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, TIMED_OUT, Completed, Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.host import CANNOT_EXECUTE, NOT_FOUND, Completed, Host
 
 
 class Recorder:
-    """Stands in for AnsibleModule.run_command."""
+    """Stands in for `timed_command.run_command`."""
 
     def __init__(self, problem: OSError | None = None) -> None:
         self.calls: list[tuple[list[str], dict[str, Any]]] = []
@@ -27,25 +25,11 @@ class Recorder:
         return 0, "out", "err"
 
 
-def test_limit_is_set_by_timeout() -> None:
+def test_limit_and_input_are_handed_on() -> None:
     run = Recorder()
-    assert Host(run, timeout_program="/usr/bin/timeout").run(["x", "y"], seconds=2.5) == Completed(0, "out", "err")
-    assert run.calls[0][0] == ["/usr/bin/timeout", "--kill-after=5", "2.5", "x", "y"]
-
-
-@pytest.mark.parametrize(
-    ("took", "status", "expected"),
-    [(10.0, -9, TIMED_OUT), (10.0, 137, TIMED_OUT), (1.0, -9, -9), (10.0, 1, 1), (10.0, TIMED_OUT, TIMED_OUT)],
-)
-def test_what_had_to_be_killed_has_timed_out(took: float, status: int, expected: int) -> None:
-    now = [0.0]
-
-    def run(_command: list[str], **_options: Any) -> tuple[int, str, str]:
-        now[0] += took
-        return status, "", ""
-
-    host = Host(run, clock=lambda: now[0], timeout_program="/usr/bin/timeout")
-    assert host.run(["x"], seconds=5).status == expected
+    assert Host(run).run(("x", "y"), 2.5, "input") == Completed(0, "out", "err")
+    [(command, options)] = run.calls
+    assert (command, options["seconds"], options["data"]) == (["x", "y"], 2.5, "input")
 
 
 def test_client_tools_must_not_replace_themselves() -> None:
@@ -57,6 +41,11 @@ def test_client_tools_must_not_replace_themselves() -> None:
 def test_program_of_another_machine_is_an_answer() -> None:
     done = Host(Recorder(OSError(errno.ENOEXEC, "x"))).run(["teleport"])
     assert (done.status, done.text) == (CANNOT_EXECUTE, "Exec format error")
+
+
+def test_program_that_is_not_there_is_an_answer() -> None:
+    done = Host(Recorder(FileNotFoundError(errno.ENOENT, "x"))).run(["teleport"])
+    assert (done.status, done.text) == (NOT_FOUND, "No such file or directory")
 
 
 def test_waiting_tries_at_least_once_and_ends_in_time() -> None:
