@@ -10,8 +10,11 @@ Teleport's documentation tells people to do, as three plays of plain tasks: down
 
 The budgets are about fleets, so beside the ratios of each size it prints what an agent more costs, and what a run costs
 before the first agent: reading the playbooks, planning, and the batches, of which each waits ``stable_for`` seconds on
-purpose. The longer wait at the canary is left out. Hosts and controller share this machine's processors, so the restart
-of every agent, by Ansible's own module, shows what of a hop is Teleport's own start.
+purpose. The longer wait at the canary is left out.
+
+Hosts and controller share this machine's processors, which hosts of a fleet do not. So the restart of every agent, by
+Ansible's own module, shows what of a hop is Teleport's own start, and each ratio is printed for the controller's share
+of the processors as well: what decides once hosts have processors of their own, and forks enough hide that they wait.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.lockstep.teleport.tests.benchmarks.parts import crowd
-from ansible_collections.lockstep.teleport.tests.benchmarks.parts.lab import Lab, scratch
+from ansible_collections.lockstep.teleport.tests.benchmarks.parts.lab import Cost, Lab, scratch
 
 NAIVE = Path(__file__).parent / "parts" / "naive.yml"
 OLD, NEW = "16.5.12", "17.7.20"
@@ -37,7 +40,7 @@ SIZES = (50, 200)
 #: Host-tasks of each run for one agent.
 HOST_TASKS = {"ping": 1, "restart of all": 1, "plain tasks": 3, "hop": 2, "second run": 1}
 
-Seconds = Mapping[str, float]
+Costs = Mapping[str, Cost]
 
 
 class Bench:
@@ -90,7 +93,7 @@ def main(argv: list[str]) -> int:
     sizes = sorted(set(options.agents))
     if sizes[0] < 1 or options.hosts < 1 or options.forks < 1:
         parser.error("--agents, --hosts and --forks: numbers from 1 on are needed")
-    measured: dict[int, Seconds] = {}
+    measured: dict[int, Costs] = {}
     for agents in sizes:
         measured[agents] = of_size(agents, options.hosts, options.forks)
     if len(sizes) > 1:
@@ -98,20 +101,20 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def of_size(agents: int, hosts: int, forks: int) -> Seconds:
-    """Measure and print one size; returns the seconds of each run."""
+def of_size(agents: int, hosts: int, forks: int) -> Costs:
+    """Measure and print one size; returns what each run took."""
     boxes = [f"box{number}" for number in range(1, min(hosts, agents) + 1)]
     with scratch("bench", describe(boxes), ANSIBLE_FORKS=str(forks)) as lab:
         lab.up()
         bench = Bench(lab, agents)
         bench.populate(boxes)
         before = bench.fetched()
-        seconds = measure(lab)
-        print("\n".join(ratios(agents, seconds)))
+        costs = measure(lab)
+        print("\n".join(ratios(agents, costs)))
         print(f"  forks {forks}, hosts {len(boxes)}; {what_was_fetched(bench, before)}", flush=True)
-        seconds["plain tasks"] = lab.timed("ansible-playbook", str(NAIVE), "-e", f"naive_tarball={TARBALL}")
-        print(f"  plain tasks: {seconds['plain tasks']:.1f} s", flush=True)
-        return seconds
+        costs["plain tasks"] = lab.cost("ansible-playbook", str(NAIVE), "-e", f"naive_tarball={TARBALL}")
+        print(f"  {shown('plain tasks', costs['plain tasks'])}", flush=True)
+        return costs
 
 
 def describe(boxes: list[str]) -> dict[str, Any]:
@@ -124,34 +127,41 @@ def describe(boxes: list[str]) -> dict[str, Any]:
     return {"description": "Agents to be timed", "version": NEW, "clusters": {CLUSTER: {}}, "hosts": hosts}
 
 
-def measure(lab: Lab) -> dict[str, float]:
-    """Return seconds of each run; the ping is taken twice, the first one opens the connections for all."""
+def measure(lab: Lab) -> dict[str, Cost]:
+    """Return what each run took; the ping is taken twice, the first one opens the connections for all."""
     ping = ["ansible", "teleport", "-m", "ansible.builtin.ping"]
     restart = ["-m", "ansible.builtin.systemd_service"]
     unit = "name={{ teleport_service | default('teleport') }} state=restarted"
-    lab.timed(*ping)
+    lab.cost(*ping)
     return {
-        "ping": lab.timed(*ping),
-        "restart": lab.timed("ansible", "box1", *restart, "-a", unit),
-        "restart of all": lab.timed("ansible", "lab_agent", *restart, "-a", unit),
+        "ping": lab.cost(*ping),
+        "restart": lab.cost("ansible", "box1", *restart, "-a", unit),
+        "restart of all": lab.cost("ansible", "lab_agent", *restart, "-a", unit),
         "hop": lab.upgrade(NEW, teleport_canary_stable_for=0),
         "second run": lab.upgrade(NEW, teleport_canary_stable_for=0),
     }
 
 
-def base(name: str, seconds: Seconds) -> float:
-    """Return the seconds that the run *name* is held against."""
-    return seconds["ping"] + (seconds["restart"] if name == "hop" else 0.0)
+def base(name: str, costs: Costs) -> Cost:
+    """Return what the run *name* is held against."""
+    ping, restart = costs["ping"], costs["restart"]
+    return Cost(ping.seconds + restart.seconds, ping.processor + restart.processor) if name == "hop" else ping
 
 
-def ratios(agents: int, seconds: Seconds) -> list[str]:
+def shown(name: str, cost: Cost) -> str:
+    """Return what a run took, as it is printed."""
+    return f"{name} {cost.seconds:.1f} s, of the controller's processors {cost.processor:.1f} s"
+
+
+def ratios(agents: int, costs: Costs) -> list[str]:
     """Return the lines about one size: what was measured, and where it stands against the budgets."""
-    lines = [f"{agents} agents: " + ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())]
+    lines = [f"{agents} agents:", *(f"  {shown(name, cost)}" for name, cost in costs.items())]
     for name, budget in BUDGETS.items():
-        ratio = seconds[name] / base(name, seconds)
-        lines.append(f"  {name}: {ratio:.2f} times its base, budget {budget}")
+        limit = base(name, costs)
+        whole, own = costs[name].seconds / limit.seconds, costs[name].processor / limit.processor
+        lines.append(f"  {name}: {whole:.2f} times its base, of the controller's processors {own:.2f}, budget {budget}")
     speeds = [
-        f"{name} {HOST_TASKS[name] * agents / value:.1f}" for name, value in seconds.items() if name in HOST_TASKS
+        f"{name} {HOST_TASKS[name] * agents / cost.seconds:.1f}" for name, cost in costs.items() if name in HOST_TASKS
     ]
     lines.append("  host-tasks per second: " + ", ".join(speeds))
     return lines
@@ -166,19 +176,27 @@ def what_was_fetched(bench: Bench, before: Counter[str]) -> str:
     return f"{fetched / bench.agents:.0f} bytes fetched per agent, {times:.2f} times the tarball"
 
 
-def slopes(measured: Mapping[int, Seconds]) -> list[str]:
-    """Return the lines about what a run costs with no agent, and what each agent adds, in seconds."""
+def slopes(measured: Mapping[int, Costs]) -> list[str]:
+    """Return the lines about what a run costs with no agent, and what each agent adds."""
     few, many = min(measured), max(measured)
     lines = [f"fixed part, and what each agent adds, from {few} and {many} agents:"]
-    each: dict[str, float] = {}
+    each: dict[str, Cost] = {}
     for name in measured[few]:
         if name == "restart":
             continue
-        each[name] = (measured[many][name] - measured[few][name]) / (many - few)
-        lines.append(f"  {name}: {measured[few][name] - few * each[name]:.1f} s + {each[name]:.2f} s per agent")
-    if each["ping"] > 0:
-        beyond = ", ".join(f"{name} {each[name] / each['ping']:.2f} times a ping" for name in BUDGETS)
-        lines.append(f"  in a large fleet, per agent: {beyond}")
+        first, last = measured[few][name], measured[many][name]
+        each[name] = Cost(*((more - less) / (many - few) for less, more in zip(first, last)))
+        fixed = Cost(*(less - few * slope for less, slope in zip(first, each[name])))
+        lines.append(
+            f"  {name}: {fixed.seconds:.1f} s + {each[name].seconds:.2f} s per agent, of the controller's processors "
+            f"{fixed.processor:.1f} s + {each[name].processor:.2f} s"
+        )
+    if min(each["ping"]) > 0:
+        for name in BUDGETS:
+            whole, own = each[name].seconds / each["ping"].seconds, each[name].processor / each["ping"].processor
+            lines.append(
+                f"  in a large fleet, per agent: {name} {whole:.2f} times a ping, of the controller's processors {own:.2f}"
+            )
     return lines
 
 

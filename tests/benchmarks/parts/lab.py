@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,9 +16,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROGRAM = Path(__file__).parents[2] / "lab" / "lab.py"
+
+
+class Cost(NamedTuple):
+    """What a command took: seconds of the clock, and seconds of this machine's processors without those of the hosts."""
+
+    seconds: float
+    processor: float
 
 
 class Lab:
@@ -54,22 +62,22 @@ class Lab:
         """Run a command on a host; returns what it prints."""
         return self.lab("exec", host, "--", *command)
 
-    def upgrade(self, version: str, **variables: Any) -> float:
-        """Upgrade all hosts to *version*; returns the seconds it took. Plan and report are files in the folder."""
+    def upgrade(self, version: str, **variables: Any) -> Cost:
+        """Upgrade all hosts to *version*; returns what it took. Plan and report are files in the folder."""
         files = {"teleport_plan_file": f"{self.folder}/plan.json", "teleport_report_file": f"{self.folder}/report.json"}
         given = {"teleport_target_version": version, **files, **variables}
-        return self.timed("ansible-playbook", "lockstep.teleport.upgrade", "-e", json.dumps(given))
+        return self.cost("ansible-playbook", "lockstep.teleport.upgrade", "-e", json.dumps(given))
 
     def report(self) -> dict[str, Any]:
         """Return the report of the last upgrade."""
         found: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
         return found
 
-    def timed(self, *command: str) -> float:
-        """Run a command; returns its seconds. Raises as :meth:`output`."""
-        began = time.monotonic()
+    def cost(self, *command: str) -> Cost:
+        """Run a command; returns what it took. Raises as :meth:`output`."""
+        began, used = time.monotonic(), _used()
         self.output(*command)
-        return time.monotonic() - began
+        return Cost(time.monotonic() - began, _used() - used)
 
     def output(self, *command: str) -> str:
         """Return what a command prints. Raises CalledProcessError when it fails, and prints the end of its output."""
@@ -78,6 +86,12 @@ class Lab:
             print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
             done.check_returncode()
         return done.stdout
+
+
+def _used() -> float:
+    # Of processes that were waited for, as Ansible does for its own. Those of the hosts are children of somebody else.
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 @contextmanager
