@@ -185,8 +185,8 @@ def slopes(measured: Mapping[int, Costs]) -> list[str]:
         if name == "restart":
             continue
         first, last = measured[few][name], measured[many][name]
-        each[name] = Cost(*((more - less) / (many - few) for less, more in zip(first, last)))
-        fixed = Cost(*(less - few * slope for less, slope in zip(first, each[name])))
+        each[name] = Cost(*((more - less) / (many - few) for less, more in zip(first, last, strict=True)))
+        fixed = Cost(*(less - few * slope for less, slope in zip(first, each[name], strict=True)))
         lines.append(
             f"  {name}: {fixed.seconds:.1f} s + {each[name].seconds:.2f} s per agent, of the controller's processors "
             f"{fixed.processor:.1f} s + {each[name].processor:.2f} s"
@@ -194,9 +194,7 @@ def slopes(measured: Mapping[int, Costs]) -> list[str]:
     if min(each["ping"]) > 0:
         for name in BUDGETS:
             whole, own = each[name].seconds / each["ping"].seconds, each[name].processor / each["ping"].processor
-            lines.append(
-                f"  in a large fleet, per agent: {name} {whole:.2f} times a ping, of the controller's processors {own:.2f}"
-            )
+            lines.append(f"  in a large fleet, per agent: {name} {whole:.2f} times a ping, of the processors {own:.2f}")
     return lines
 
 

@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).parents[2] / "lab" / "lab.py"
 
 
 class Cost(NamedTuple):
-    """What a command took: seconds of the clock, and seconds of this machine's processors without those of the hosts."""
+    """What a command took: seconds of the clock, and of this machine's processors without what hosts took of them."""
 
     seconds: float
     processor: float
