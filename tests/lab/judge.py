@@ -45,14 +45,13 @@ def main(argv: list[str]) -> int:
         action="store_true",
         help="a migration was made to fail: its damage is no fault when the records are back",
     )
-    parser.add_argument("--accept", action="append", default=[], choices=witness.VIOLATIONS, help="not a fault here")
     arguments = parser.parse_args(argv)
     expected = dict(pair.split("=", 1) for pair in arguments.expect)
     settings = read_settings()
     try:
         lab = load_lab(settings)
         faults = [*_hosts(settings, lab, arguments.version, expected), *_clusters(settings, lab)]
-        faults += _witnesses(settings, lab, set(arguments.accept), arguments.migration_failed)
+        faults += _witnesses(settings, lab, arguments.migration_failed)
     except LabError as error:
         faults = [str(error)]
     for fault in faults:
@@ -92,7 +91,7 @@ def _clusters(settings: Settings, lab: Lab) -> Iterator[str]:
             yield f"{cluster.name}: its root {cluster.root} does not see it online"
 
 
-def _witnesses(settings: Settings, lab: Lab, accepted: set[str], migration_failed: bool) -> Iterator[str]:
+def _witnesses(settings: Settings, lab: Lab, migration_failed: bool) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for host in lab.topology.hosts:
@@ -101,8 +100,7 @@ def _witnesses(settings: Settings, lab: Lab, accepted: set[str], migration_faile
                 files[-1].write_bytes(podman.execute(settings, host.name, ["cat", WITNESS]).stdout)
         report = witness.judge(witness.read(files))
     for kind, events in report.violations.items():
-        if kind not in accepted:
-            yield from (f"{kind}: {event}" for event in events if not (migration_failed and _is_made(event)))
+        yield from (f"{kind}: {event}" for event in events if not (migration_failed and _is_made(event)))
 
 
 def _is_made(event: witness.Event) -> bool:
