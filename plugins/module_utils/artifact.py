@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import time
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 
@@ -282,9 +282,16 @@ def _joined(url: str, place: str) -> str:
     return without_login(joined)
 
 
-def with_authority(opener: Opener, ca_path: str) -> Opener:
-    """Return an opener that trusts the certificate authorities in the file *ca_path* and no others."""
-    return functools.partial(opener, ca_path=ca_path)
+def url_opener(ca_path: Optional[str]) -> Opener:
+    """Return ansible-core's opener; with *ca_path* it trusts the certificate authorities in that file and no others."""
+    return functools.partial(_open_url, ca_path=ca_path) if ca_path else _open_url
+
+
+def _open_url(*arguments: Any, **options: Any) -> Any:
+    # Compiling it takes a host a tenth of the whole module, and where releases were brought ahead nothing is fetched.
+    from ansible.module_utils.urls import open_url
+
+    return open_url(*arguments, **options)
 
 
 def pinned(checksums: Mapping[str, Any], name: str, version: str, architecture: str) -> str:

@@ -11,9 +11,7 @@ from typing import Any, Dict, Mapping, Optional
 from ansible_collections.lockstep.teleport.plugins.module_utils import installation, process, service
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import (
-    AUTO,
-    DEFAULT_COMMAND_SECONDS,
-    METHODS,
+    CHOICE_ARGUMENTS,
     choice_of,
 )
 from ansible_collections.lockstep.teleport.plugins.module_utils.backup_cipher import (
@@ -46,14 +44,6 @@ ENCRYPTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
             "home": {"type": "path"},
         },
     },
-}
-
-CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    "method": {"type": "str", "choices": list(METHODS), "default": AUTO},
-    "command": {"type": "raw"},
-    "restore_command": {"type": "raw"},
-    "verify_command": {"type": "raw"},
-    "command_timeout": {"type": "float", "default": DEFAULT_COMMAND_SECONDS},
 }
 
 #: Which backup is meant, for modules that need no Auth Service.

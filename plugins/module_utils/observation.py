@@ -23,7 +23,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
     installation,
     journal,
     marks,
-    package_tools,
     process,
     readiness,
     service,
@@ -87,7 +86,7 @@ def observe(host: Host, request: Request) -> Dict[str, Any]:
         "programs": _programs(host, unit, request.layout),
         "install_method": method,
         "updater": updater.facts(host, request.versions_dir),
-        "package": package_tools.facts(host, request.layout) if method == installation.PACKAGE else None,
+        "package": _package(host, request.layout) if method == installation.PACKAGE else None,
         "kept_versions": installation.kept_versions(request.layout),
         "architecture": installation.architecture(os.uname().machine),
         "hostname": os.uname().nodename,
@@ -111,6 +110,13 @@ def _unit(host: Host, name: str) -> Tuple[service.Unit, Optional[HostError]]:
         return service.show(host, name), None
     except HostError as problem:
         return service.parse_unit(name, ""), problem
+
+
+def _package(host: Host, layout: installation.Layout) -> Dict[str, Any]:
+    # Compiled by each host in each run, and few have packages.
+    from ansible_collections.lockstep.teleport.plugins.module_utils import package_tools
+
+    return package_tools.facts(host, layout)
 
 
 def _arguments(host: Host, unit: service.Unit) -> List[str]:

@@ -125,7 +125,6 @@ msg:
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import (
     artifact,
@@ -228,8 +227,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    ca_path = module.params["ca_path"]
-    opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
+    opener = artifact.url_opener(module.params["ca_path"])
     try:
         orders = orders_of(module.params)
         result = stage(Host(), orders, opener, module.params["rate"], module.check_mode)

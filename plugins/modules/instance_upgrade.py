@@ -285,10 +285,9 @@ import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, journal, shield, trust
-from ansible_collections.lockstep.teleport.plugins.module_utils.backup_module import CHOICE_ARGUMENTS
+from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
@@ -385,9 +384,8 @@ def main() -> None:
     fetches = order.instance.get("install_method") not in (installation.PACKAGE, installation.MANAGED_UPDATES)
     if fetches and order.release.base_url.startswith("http://") and not order.release.checksum:
         module.warn(_UNPROTECTED)
-    ca_path = module.params["ca_path"]
-    opener = artifact.with_authority(open_url, ca_path) if ca_path else open_url
-    result = perform(Upgrade(Host(), order, opener), module.check_mode)
+    upgrade = Upgrade(Host(), order, artifact.url_opener(module.params["ca_path"]))
+    result = perform(upgrade, module.check_mode)
     # Nothing is written into a folder that was refused because others can change it.
     if run_id and not module.check_mode and os.path.isdir(versions_dir) and not trust.objection(versions_dir):
         # On a full disk only a controller that lost its connection misses it.

@@ -55,7 +55,7 @@ def plain() -> Iterator[Server]:
 
 
 def fetch(server: Server, target: Path, authority: Path | None = None, most: int = artifact.MOST_BYTES) -> bytes:
-    opener = artifact.with_authority(open_url, f"{authority}.crt") if authority else open_url
+    opener = artifact.url_opener(f"{authority}.crt" if authority else None)
     artifact.download(opener, artifact.find(opener, server.url, NAME), str(target), most)
     return target.read_bytes()
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base import BackupError
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Completed, Host
@@ -18,6 +18,15 @@ CLONE = "clone"
 METHODS = (AUTO, CLONE)
 
 DEFAULT_COMMAND_SECONDS = 3600.0
+
+#: Options of modules that `choice_of` reads.
+CHOICE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "method": {"type": "str", "choices": list(METHODS), "default": AUTO},
+    "command": {"type": "raw"},
+    "restore_command": {"type": "raw"},
+    "verify_command": {"type": "raw"},
+    "command_timeout": {"type": "float", "default": DEFAULT_COMMAND_SECONDS},
+}
 
 
 class Choice(NamedTuple):
