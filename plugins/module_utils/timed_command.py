@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import selectors
 import signal
 import subprocess
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 #: What a shell, and coreutils' ``timeout``, exit with when a command had to be ended.
 TIMED_OUT = 124
@@ -22,6 +24,9 @@ TIMED_OUT = 124
 _GRACE = 5.0
 #: Seconds between two looks whether a command has ended whose output something else keeps open.
 _LOOK = 0.5
+#: What is written at once: more could block, although the pipe takes some.
+_WRITTEN_AT_ONCE = select.PIPE_BUF
+_READ_AT_ONCE = 1 << 16
 
 
 def run_command(
@@ -43,35 +48,89 @@ def run_command(
         env={**os.environ, **environ_update},
         start_new_session=True,
     )
+    end = time.monotonic() + seconds
+    talk = _Talk(process, data)
     try:
-        done = _communicate(process, data, time.monotonic() + seconds)
+        in_time = talk.is_over(end) and _has_ended(process, end)
+        if not in_time:
+            _end(process)
     except BaseException:
         _end(process)
         raise
     finally:
-        _close(process)
-    if done is None:
+        talk.close()
+    if not in_time:
         return TIMED_OUT, "", ""
-    return process.returncode, _text(done[0]), _text(done[1])
+    return process.returncode, talk.said(process.stdout), talk.said(process.stderr)
 
 
-def _communicate(
-    process: subprocess.Popen[bytes], data: Optional[str], end: float
-) -> Optional[Tuple[Optional[bytes], Optional[bytes]]]:
-    """Return output and errors; None when the process had to be ended."""
-    content = None if data is None else data.encode("utf-8", "surrogateescape")
-    while True:
-        left = end - time.monotonic()
+class _Talk:
+    """What a process is given and what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data: Optional[str]) -> None:
+        self._process = process
+        self._given = memoryview((data or "").encode("utf-8", "surrogateescape"))
+        self._said: Dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+        self._open = selectors.DefaultSelector()
+        for pipe in self._pipes():
+            os.set_blocking(pipe.fileno(), False)
+            self._open.register(pipe, selectors.EVENT_WRITE if pipe is process.stdin else selectors.EVENT_READ)
+
+    def _pipes(self) -> List[Any]:
+        return [pipe for pipe in (self._process.stdin, *self._said) if pipe is not None]
+
+    def is_over(self, end: float) -> bool:
+        """Hand over and listen until all pipes are closed, or the process has ended and nothing is left to be read.
+
+        False when that took longer than to *end*. What the process left behind may keep its output open for ever.
+        """
+        while self._open.get_map():
+            # Asked first: whatever it said is in the pipe then.
+            has_ended = self._process.poll() is not None
+            left = end - time.monotonic()
+            ready = self._open.select(0 if has_ended else max(0.0, min(left, _LOOK)))
+            for key, _events in ready:
+                pipe: Any = key.fileobj
+                if not (self._give() if pipe is self._process.stdin else self._listen(pipe)):
+                    self._open.unregister(pipe)
+                    pipe.close()
+            if has_ended and not ready:
+                return True
+            if left <= 0 and not has_ended:
+                return False
+        return True
+
+    def _give(self) -> bool:
+        """Write a piece; say whether there is more."""
+        pipe: Any = self._process.stdin
         try:
-            return process.communicate(content, timeout=max(0.0, min(left, _LOOK)))
-        except subprocess.TimeoutExpired as so_far:
-            # Something that it left behind may keep its output open for ever.
-            if process.poll() is not None:
-                return so_far.output, so_far.stderr
-            if left <= _LOOK:
-                _end(process)
-                return None
-            content = None  # communicate goes on with what it was given first
+            self._given = self._given[os.write(pipe.fileno(), self._given[:_WRITTEN_AT_ONCE]) :]
+        except BrokenPipeError:
+            self._given = self._given[:0]
+        return bool(self._given)
+
+    def _listen(self, pipe: Any) -> bool:
+        """Read a piece; say whether there may be more."""
+        piece = os.read(pipe.fileno(), _READ_AT_ONCE)
+        self._said[pipe] += piece
+        return bool(piece)
+
+    def said(self, pipe: Any) -> str:
+        """Return what was read from a pipe."""
+        return self._said[pipe].decode("utf-8", "surrogateescape")
+
+    def close(self) -> None:
+        """Let go of the pipes."""
+        self._open.close()
+        for pipe in self._pipes():
+            pipe.close()
+
+
+def _has_ended(process: subprocess.Popen[bytes], end: float) -> bool:
+    """Wait for a process that has closed its output; say whether it ended in time."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, end - time.monotonic()))
+    return process.returncode is not None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -80,14 +139,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
-def _text(content: Optional[bytes]) -> str:
-    return (content or b"").decode("utf-8", "surrogateescape")

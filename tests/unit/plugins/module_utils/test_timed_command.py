@@ -77,8 +77,9 @@ def test_what_a_command_leaves_behind_is_not_waited_for() -> None:
     os.kill(int(output), 9)
 
 
-def test_output_from_before_and_after_a_look_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timed_command, "_LOOK", 0.05)
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+def test_output_from_before_and_after_a_look_is_whole(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timed_command, "_LOOK", seconds)
     assert shell("echo one; sleep 0.3; echo two; sleep 0.3; echo three")[1].split() == ["one", "two", "three"]
 
 
