@@ -57,12 +57,24 @@ class Host:
     units: str = "/etc/systemd/system"
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, arguments: Sequence[str], seconds: float = 15.0, data: Optional[str] = None) -> Completed:
-        """Run a command for at most *seconds*, with *data* as its input; never raises for what the command does."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        seconds: float = 15.0,
+        data: Optional[str] = None,
+        cwd: Optional[str] = None,
+    ) -> Completed:
+        """Run a command for at most *seconds*; never raises for what the command does.
+
+        :param data: its input.
+        :param cwd: the folder it runs in.
+        """
         # Without this a newer tsh or tctl may replace itself by the cluster's version before it answers.
         environment = {"LC_ALL": "C", "TELEPORT_TOOLS_VERSION": "off", **self.environment}
         try:
-            return Completed(*self.run_command(list(arguments), environ_update=environment, seconds=seconds, data=data))
+            return Completed(
+                *self.run_command(list(arguments), environ_update=environment, seconds=seconds, data=data, cwd=cwd)
+            )
         except FileNotFoundError as problem:
             return Completed(NOT_FOUND, "", _reason(problem))
         except OSError as problem:

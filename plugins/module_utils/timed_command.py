@@ -30,9 +30,14 @@ _READ_AT_ONCE = 1 << 16
 
 
 def run_command(
-    command: List[str], *, environ_update: Dict[str, str], seconds: float, data: Optional[str] = None
+    command: List[str],
+    *,
+    environ_update: Dict[str, str],
+    seconds: float,
+    data: Optional[str] = None,
+    cwd: Optional[str] = None,
 ) -> Tuple[int, str, str]:
-    """Run *command* with *data* as its input; return its exit status, its output and its errors.
+    """Run *command* in the folder *cwd* with *data* as its input; return its exit status, its output and its errors.
 
     What still runs after *seconds* is ended, with what it has started; the status is 124 then, and its output is lost.
     A command that a signal ends has the negative number of that as its status.
@@ -46,6 +51,7 @@ def run_command(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, **environ_update},
+        cwd=cwd,
         start_new_session=True,
     )
     end = time.monotonic() + seconds

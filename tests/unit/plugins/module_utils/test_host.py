@@ -25,11 +25,12 @@ class Recorder:
         return 0, "out", "err"
 
 
-def test_limit_and_input_are_handed_on() -> None:
+def test_limit_input_and_folder_are_handed_on() -> None:
     run = Recorder()
-    assert Host(run).run(("x", "y"), 2.5, "input") == Completed(0, "out", "err")
+    assert Host(run).run(("x", "y"), 2.5, "input", "/tmp") == Completed(0, "out", "err")
     [(command, options)] = run.calls
-    assert (command, options["seconds"], options["data"]) == (["x", "y"], 2.5, "input")
+    assert command == ["x", "y"]
+    assert (options["seconds"], options["data"], options["cwd"]) == (2.5, "input", "/tmp")
 
 
 def test_client_tools_must_not_replace_themselves() -> None:

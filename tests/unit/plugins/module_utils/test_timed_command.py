@@ -21,8 +21,8 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command im
 LONG = 60.0
 
 
-def shell(script: str, seconds: float = LONG, data: str | None = None) -> tuple[int, str, str]:
-    return run_command(["/bin/sh", "-c", script], environ_update={"GIVEN": "as told"}, seconds=seconds, data=data)
+def shell(script: str, seconds: float = LONG, **more: str) -> tuple[int, str, str]:
+    return run_command(["/bin/sh", "-c", script], environ_update={"GIVEN": "as told"}, seconds=seconds, **more)
 
 
 def lives(pid: int) -> bool:
@@ -43,6 +43,10 @@ def test_a_signal_is_a_negative_status() -> None:
 def test_the_environment_of_the_module_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_MODULE", "kept")
     assert shell('echo "$OF_THE_MODULE"')[1] == "kept\n"
+
+
+def test_the_folder_is_the_one_that_is_named(tmp_path: Path) -> None:
+    assert shell("pwd -P", cwd=str(tmp_path))[1] == f"{tmp_path.resolve()}\n"
 
 
 def test_input_is_passed_as_it_is() -> None:
