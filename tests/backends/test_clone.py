@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.backends.base im
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.clone import storage_section
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import choice_of
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host
+from ansible_collections.lockstep.teleport.plugins.module_utils.timed_command import run_command
 from ansible_collections.lockstep.teleport.tests.backends.conftest import Etcd
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.auth_host import make_host
 from ansible_collections.lockstep.teleport.tests.unit.sources import ROOT
@@ -135,7 +138,21 @@ def test_what_is_cloned_comes_back_and_what_was_added_goes(spec: Specs, store: S
     with closing(sqlite3.connect(os.path.join(str(restored.evidence), "sqlite.db"))) as evidence:
         assert dict(evidence.execute("SELECT key, value FROM kv"))["/alice"] == b"migrated"
     assert not backup.restore_backup(taken.path, spec(NEW), now=now).changed
-    assert not list(Path(taken.path).rglob("clone.yaml")), "it holds the secrets of teleport.storage"
+
+
+def test_no_order_with_secrets_becomes_a_file(spec: Specs, store: Store) -> None:
+    store.put(alice="user")
+    orders: list[str] = []
+    wanted = spec(NEW)
+    assert wanted.host
+
+    def noting(command: list[str], **options: Any) -> tuple[int, str, str]:
+        if "--config" in command and "clone" in command:
+            orders.append(command[command.index("--config") + 1])
+        return run_command(command, **options)
+
+    backup.take_backup(dataclasses.replace(wanted, host=Host(run_command=noting)), now=now)
+    assert set(orders) == {"/dev/stdin"}
 
 
 def test_a_clone_is_no_backup_of_a_serving_cluster(spec: Specs, store: Store) -> None:
