@@ -85,6 +85,25 @@ def test_a_run_cut_anywhere_is_finished_by_the_next(data: dict[str, Any], draw: 
     assert planned(finished)["stages"] == []
 
 
+@given(upgrades())
+@examples(150)
+def test_of_auth_servers_a_killed_one_goes_first_unless_another_has_the_version_already(data: dict[str, Any]) -> None:
+    rows = {row["host"]: row for row in data["instances"]}
+    plan = planned(data)
+    for cluster in data["clusters"]:
+        stages = [
+            [step for step in stage["steps"] if step["phase"] == "auth" and step["cluster"] == cluster]
+            for stage in plan["stages"]
+        ]
+        group = next((steps for steps in stages if steps), [])
+        killed = [step["host"] for step in group if rows[step["host"]]["unfinished"]]
+        at_the_version = [
+            step for step in group if rows[step["host"]]["interrupted"] and rows[step["host"]]["version"] == step["to"]
+        ]
+        if killed and not at_the_version:
+            assert group[0]["host"] in killed
+
+
 @given(upgrades(), st.data())
 @examples(100)
 def test_a_cut_costs_no_extra_change(data: dict[str, Any], draw: st.DataObject) -> None:
