@@ -101,7 +101,11 @@ def test_when_the_budget_bears_its_failure_those_that_follow_are_watched_as_long
     assert watched(bears, HOP) == dict.fromkeys(AGENTS, 30)
 
 
-def test_two_hops_end_with_everyone_at_the_target(tmp_path: Path) -> None:
+@pytest.mark.parametrize("configured", ["linear", "free"])
+def test_two_hops_end_with_everyone_at_the_target_whatever_strategy_is_configured(
+    tmp_path: Path, configured: str
+) -> None:
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\nstrategy = {configured}\n", encoding="utf-8")
     outcome = run(tmp_path, fleet())
     assert outcome.status == 0, outcome.text
     upgrades = [(call["version"], call["host"]) for call in outcome.calls if call["name"] == "instance_upgrade"]

@@ -58,6 +58,13 @@ def test_the_controller_never_becomes_root(path: Path) -> None:
             assert (play.get("vars") or {}).get("ansible_become") is False, play["name"]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=name_of)
+def test_no_play_leaves_its_strategy_to_the_configuration(path: Path) -> None:
+    for play in yaml.safe_load(path.read_text()):
+        if "hosts" in play:
+            assert play.get("strategy") == "ansible.builtin.linear", play["name"]
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_nothing_runs_through_a_shell(path: Path) -> None:
     assert list(tasks_of(path, SHELLS)) == []
