@@ -13,10 +13,12 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, instance
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import config_cures, instance, preflight_rules
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.keep_alive import keep_alive
 
 _MODULE = "lockstep.teleport.instance_info"
+# Read here, before Ansible forks: a worker that has to read them does so for its one host.
+preflight_rules.rules()
 
 
 class ActionModule(ActionBase):

@@ -9,12 +9,11 @@ beside it, ``<the same>.sha256`` with ``<hex>  <file name>`` in it.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import re
 import time
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 
@@ -280,18 +279,6 @@ def _joined(url: str, place: str) -> str:
         raise HostError(f"{_shown(url)}: the server points to {place[:200]!r}, which is no URL.") from None
     # The library takes what stands before an @ for a login; where a server points to, that is none of ours.
     return without_login(joined)
-
-
-def url_opener(ca_path: Optional[str]) -> Opener:
-    """Return ansible-core's opener; with *ca_path* it trusts the certificate authorities in that file and no others."""
-    return functools.partial(_open_url, ca_path=ca_path) if ca_path else _open_url
-
-
-def _open_url(*arguments: Any, **options: Any) -> Any:
-    # Compiling it takes a host a tenth of the whole module, and where releases were brought ahead nothing is fetched.
-    from ansible.module_utils.urls import open_url
-
-    return open_url(*arguments, **options)
 
 
 def pinned(checksums: Mapping[str, Any], name: str, version: str, architecture: str) -> str:

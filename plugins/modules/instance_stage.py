@@ -137,6 +137,7 @@ from ansible_collections.lockstep.teleport.plugins.module_utils import (
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import Order, from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.staging import Staging
+from ansible_collections.lockstep.teleport.plugins.module_utils.url_opener import url_opener
 from ansible_collections.lockstep.teleport.plugins.module_utils.way import Way
 
 #: What an order asks about the upgrade itself, which this is none of.
@@ -227,7 +228,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    opener = artifact.url_opener(module.params["ca_path"])
+    opener = url_opener(module.params["ca_path"])
     try:
         orders = orders_of(module.params)
         result = stage(Host(), orders, opener, module.params["rate"], module.check_mode)

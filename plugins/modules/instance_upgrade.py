@@ -286,12 +286,13 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, installation, journal, shield, trust
+from ansible_collections.lockstep.teleport.plugins.module_utils import installation, journal, shield, trust
 from ansible_collections.lockstep.teleport.plugins.module_utils.backends.means import CHOICE_ARGUMENTS
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 from ansible_collections.lockstep.teleport.plugins.module_utils.order import from_parameters
 from ansible_collections.lockstep.teleport.plugins.module_utils.transaction import UpgradeFailed
 from ansible_collections.lockstep.teleport.plugins.module_utils.upgrade import Upgrade
+from ansible_collections.lockstep.teleport.plugins.module_utils.url_opener import url_opener
 
 ARGUMENTS: Dict[str, Any] = {
     "instance": {"type": "dict", "required": True},
@@ -384,7 +385,7 @@ def main() -> None:
     fetches = order.instance.get("install_method") not in (installation.PACKAGE, installation.MANAGED_UPDATES)
     if fetches and order.release.base_url.startswith("http://") and not order.release.checksum:
         module.warn(_UNPROTECTED)
-    upgrade = Upgrade(Host(), order, artifact.url_opener(module.params["ca_path"]))
+    upgrade = Upgrade(Host(), order, url_opener(module.params["ca_path"]))
     result = perform(upgrade, module.check_mode)
     # Nothing is written into a folder that was refused because others can change it.
     if run_id and not module.check_mode and os.path.isdir(versions_dir) and not trust.objection(versions_dir):

@@ -12,17 +12,14 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import own_data
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.config_edit import KINDS, Edit
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values import line_key
 
 CLUSTER = "cluster"
 
-_BUILT_IN = Path(__file__).with_name("preflight.yml")
 _MOST_FOUND = 10
 _NUMBER_RE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
@@ -56,7 +53,7 @@ class Rule:
 @functools.lru_cache(maxsize=1)
 def rules() -> Mapping[str, Rule]:
     """Return the rules that come with the collection, by id, in their order."""
-    data = yaml.safe_load(_BUILT_IN.read_text(encoding="utf-8"))
+    data = own_data.read("preflight.yml")
     return {row["id"]: _rule(row) for row in data["rules"]}
 
 

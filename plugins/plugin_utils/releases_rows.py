@@ -12,12 +12,10 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from ansible_collections.lockstep.teleport.plugins.module_utils.version import Version
+from ansible_collections.lockstep.teleport.plugins.plugin_utils import own_data
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_ranges import VersionRange
 from ansible_collections.lockstep.teleport.plugins.plugin_utils.releases_values import (
     CatalogueError,
@@ -38,7 +36,7 @@ SEVERITIES = ("blocker", "warning")
 RELATIONS = ("any", "auth-proxy", "auth-agent", "proxy-agent", "root-leaf")
 AFFECTED = ("any", "auth", "proxy", "agent", "client", "leaf", "etcd", "dynamodb")
 
-_BUILT_IN = Path(__file__).with_name("releases.yml")
+_BUILT_IN = "releases.yml"
 
 T = TypeVar("T")
 
@@ -114,8 +112,7 @@ class Rows:
 @functools.lru_cache(maxsize=1)
 def built_in_rows() -> Rows:
     """Read the rows that come with the collection."""
-    data = yaml.safe_load(_BUILT_IN.read_text(encoding="utf-8"))
-    return merged_rows(Rows((), (), ()), data, where=_BUILT_IN.name)
+    return merged_rows(Rows((), (), ()), own_data.read(_BUILT_IN), where=_BUILT_IN)
 
 
 def merged_rows(base: Rows, data: object, where: str = "releases") -> Rows:

@@ -15,6 +15,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
+from ansible_collections.lockstep.teleport.plugins.module_utils.url_opener import url_opener
 from ansible_collections.lockstep.teleport.tests.security.servers import (
     Server,
     certificate,
@@ -55,7 +56,7 @@ def plain() -> Iterator[Server]:
 
 
 def fetch(server: Server, target: Path, authority: Path | None = None, most: int = artifact.MOST_BYTES) -> bytes:
-    opener = artifact.url_opener(f"{authority}.crt" if authority else None)
+    opener = url_opener(f"{authority}.crt" if authority else None)
     artifact.download(opener, artifact.find(opener, server.url, NAME), str(target), most)
     return target.read_bytes()
 
