@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running a command for a limited time.
 
-``AnsibleModule.run_command`` has no time limit, and where a program closes its output a moment before it ends, as
-coreutils' ``timeout`` does, it sleeps for a second that an outage cannot spare: between its two looks at the process.
+``AnsibleModule.run_command`` has no time limit, and sleeps for a second when a program ends between two looks that it
+takes at it. That happens the more often the earlier the program closes its output, and coreutils' ``timeout``, which
+would set the limit, closes it early. Outages cannot spare that second.
 """
 
 from __future__ import annotations
