@@ -46,7 +46,7 @@ def run_command(
     :raises OSError: when it cannot be started.
     """
     # A session of its own: what the command starts has to end with it.
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function # for what run_command lacks, see above
         command,
         stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,

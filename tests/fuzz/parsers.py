@@ -309,6 +309,7 @@ EXEMPT = {
     "cluster_facts.read_backend": "asks a backend; of_migration and of_keys, which read the answers, are in the table",
     "config_place.read": "finds one word at a given byte of a file by one expression",
     "dynamodb_table.read": "asks AWS through boto3, which judges the answers by its own model of them",
+    "own_data.read": "reads files of the collection itself, each of which is read by tests",
     "postgresql_client.load": "loads a library of the system",
     "rotation_input.read": "takes the inputs of a role, checked by its specification, and what own modules returned",
     "rollback_input.read": "takes what own modules returned, in the types of its module's argument specification",
