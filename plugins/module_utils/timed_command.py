@@ -103,8 +103,9 @@ class _Talk:
                     pipe.close()
             if has_ended and not ready:
                 return True
-            if left <= 0 and not has_ended:
-                return False
+            # Also of what has ended: what it left behind may go on talking for ever.
+            if left <= 0:
+                return has_ended
         return True
 
     def _give(self) -> bool:
@@ -112,13 +113,19 @@ class _Talk:
         pipe: Any = self._process.stdin
         try:
             self._given = self._given[os.write(pipe.fileno(), self._given[:_WRITTEN_AT_ONCE]) :]
+        except BlockingIOError:
+            return True
         except BrokenPipeError:
             self._given = self._given[:0]
         return bool(self._given)
 
     def _listen(self, pipe: Any) -> bool:
         """Read a piece; say whether there may be more."""
-        piece = os.read(pipe.fileno(), _READ_AT_ONCE)
+        try:
+            piece = os.read(pipe.fileno(), _READ_AT_ONCE)
+        except BlockingIOError:
+            # A kernel may call a pipe ready that is not; ansible-core met it.
+            return True
         self._said[pipe] += piece
         return bool(piece)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_without_input_nothing_is_waited_for() -> None:
 
 def test_input_that_nobody_reads_is_no_error() -> None:
     assert shell("exec <&-; exit 0", data="x" * (1 << 20))[0] == 0
+
+
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_a_pipe_that_is_called_ready_and_is_not_is_tried_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = getattr(os, name), iter([True])
+
+    def once_not_ready(*arguments: Any) -> Any:
+        # subprocess reads by it, too, and other amounts.
+        if (name == "write" or arguments[1] == timed_command._READ_AT_ONCE) and next(calls, False):
+            raise BlockingIOError
+        return real(*arguments)
+
+    monkeypatch.setattr(os, name, once_not_ready)
+    assert shell("cat", data="all of it") == (0, "all of it", "")
+    assert next(calls, None) is None
 
 
 def test_what_is_no_text_survives() -> None:
