@@ -92,4 +92,4 @@ def run_http(sock: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None
     server.server_address = sock.getsockname()
     # the socket may be closed under us: this process is draining then
     with contextlib.suppress(OSError, ValueError):
-        server.serve_forever(poll_interval=0.2)
+        server.serve_forever(poll_interval=1.0)

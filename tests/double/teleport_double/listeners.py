@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -77,27 +78,30 @@ class Acceptor:
     def __init__(self, sock: socket.socket, handler: Callable[[Wire], None]) -> None:
         self._sock = sock
         self._handler = handler
-        self._stopped = threading.Event()
+        self._stopped, self._stop = os.pipe()
         self.wires: set[Wire] = set()
-        sock.settimeout(0.2)
+        sock.setblocking(False)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self, hang_up: bool) -> None:
         """Accept no more; ``hang_up`` also cuts what is connected."""
-        self._stopped.set()
+        os.write(self._stop, b"\0")
         if hang_up:
             for wire in list(self.wires):
                 wire.close()
 
     def _accept(self) -> None:
-        while not self._stopped.is_set():
+        while True:
             try:
+                ready, _w, _x = select.select([self._sock, self._stopped], [], [])
+                if self._stopped in ready:
+                    return
                 connection, _peer = self._sock.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            connection.settimeout(None)
+            except BlockingIOError:
+                continue  # it hung up, or the process that shares this socket took it
+            except (OSError, ValueError):
+                return  # closed under us
+            connection.setblocking(True)
             threading.Thread(target=self._serve, args=(Wire(connection),), daemon=True).start()
 
     def _serve(self, wire: Wire) -> None:

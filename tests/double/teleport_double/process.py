@@ -74,6 +74,7 @@ class Process:
         self.node: Node | None = None
         self.proxy: Proxy | None = None
         self.on_reload: Callable[[str], None] = lambda reason: None
+        self.on_death: Callable[[], object] = lambda: None
         self._auth_acceptor: Acceptor | None = None
         self._stopped = threading.Event()
         self.services = [short for section, short in SERVICES if self.config.enabled(section)]
@@ -233,6 +234,7 @@ class Process:
     def die(self, service: str, reason: str) -> None:
         """A critical service ended: the whole process must."""
         self.fatal.put((service, reason))
+        self.on_death()
 
     def stop(self, hang_up: bool, keep: str = "") -> None:
         """Accept no more; ``hang_up`` cuts what is connected."""

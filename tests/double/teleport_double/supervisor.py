@@ -25,6 +25,7 @@ DRAIN_SECONDS = 300.0  # how long the old half of an in-process reload lives
 GRACE_SECONDS = 30 * 3600.0
 PIPE_ENV = "TELEPORT_DOUBLE_SIGNAL_PIPE"
 _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_DEATH = b"\0"  # in the pipe of the signals: no signal has this number
 
 
 class Supervisor:
@@ -37,6 +38,7 @@ class Supervisor:
         self._read, self._write = os.pipe()
         self._exit_at: float | None = None
         process.on_reload = self._reload_in_process
+        process.on_death = lambda: os.write(self._write, _DEATH)
 
     def run(self) -> int:
         """Start, serve, end; the exit status."""
@@ -95,10 +97,10 @@ class Supervisor:
 
     def _loop(self) -> int:
         while True:
-            ready, _w, _x = select.select([self._read], [], [], 0.1)
+            numbers = os.read(self._read, 64)
             if not self._process.fatal.empty():
                 return self._fatal(*self._process.fatal.get())
-            for number in os.read(self._read, 64) if ready else b"":
+            for number in numbers.replace(_DEATH, b""):
                 status = self._handle(number)
                 if status is not None:
                     return status
