@@ -12,6 +12,9 @@ The budgets are about fleets, so beside the ratios of each size it prints what a
 before the first agent: reading the playbooks, planning, and the batches, of which each waits ``stable_for`` seconds on
 purpose. The longer wait at the canary is left out.
 
+A thousand agents take 15 GB of memory and an hour: ``--agents 1000 --hosts 8 --forks 50``, with hosts enough that no
+sshd has more than ten sessions of one connection.
+
 Hosts and controller share this machine's processors, which hosts of a fleet do not. So the restart of every agent, by
 Ansible's own module, shows what of a hop is Teleport's own start, and each ratio is printed for the controller's share
 of the processors as well: what decides once hosts have processors of their own, and forks enough hide that they wait.

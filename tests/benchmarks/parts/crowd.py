@@ -9,6 +9,7 @@ already, whose configuration, unit and tools are copied. The collection finds al
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,13 @@ def populate(host: str, count: int) -> list[str]:
 
 
 def inventory(group: str, hosts: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> dict[str, Any]:
-    """Return an inventory that has the agents of each host in *counts* in *group*, reached as *hosts* says."""
+    """Return an inventory that has the agents of each host in *counts* in *group*, reached as *hosts* says.
+
+    Neighbours in it are on different hosts, as many as there are: one sshd takes few newcomers at once.
+    """
+    everybody = itertools.zip_longest(
+        *([(host, name) for name in names(host, count)] for host, count in counts.items())
+    )
     members = {
         name: {
             **hosts[host],
@@ -64,8 +71,7 @@ def inventory(group: str, hosts: Mapping[str, Mapping[str, Any]], counts: Mappin
             "teleport_bin_dir": f"{ROOT}/{name}/bin",
             "teleport_versions_dir": f"{ROOT}/{name}/versions",
         }
-        for host, count in counts.items()
-        for name in names(host, count)
+        for host, name in filter(None, itertools.chain.from_iterable(everybody))
     }
     agents: dict[str, Any] = {name: {} for name in members}
     return {"all": {"children": {group: {"hosts": members}, "lab_agent": {"hosts": agents}}}}
