@@ -237,7 +237,8 @@ _VERSIONS = {
 _PLAN = {
     "auth-rolls": _info(
         "Auth servers are upgraded one at a time while the others of their group serve, without a backup.",
-        "With teleport_auth_strategy: shrink one server is left before each hop, and its backend is backed up.",
+        "With teleport_auth_strategy: shrink one server is left before each hop, and its backend is backed up. With "
+        "rolling, take a backup with lockstep.teleport.backup before.",
     ),
     "more-stages-than-one-run": _info(
         "The plan has more stages than one run of the upgrade playbook carries out.",
