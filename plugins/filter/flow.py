@@ -138,6 +138,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stage_servers": proven.servers,
     "staging_message": staging_view.staging_message,
     "staging_paths": staging_view.staging_paths,
+    "staging_shares": staging_view.staging_shares,
     "staging_summary": staging_view.staging_summary,
     "surrounding_findings": around.problems,
     "unfinished_record": report.unfinished_record,

@@ -28,6 +28,8 @@ Opener = Callable[..., Any]
 
 #: The largest release has some 250 MB; what sends more is none.
 MOST_BYTES = 2 << 30
+#: Begins the names of tarballs that are not whole yet. They outlive a run that breaks off, for the next to continue.
+PARTIAL = ".partial-"
 #: Seconds to wait for the next byte, and for the whole head of an answer.
 _SECONDS = 30
 _HEAD_SECONDS = 90
@@ -42,7 +44,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _SHA256_RE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*")
 _LENGTH_RE = re.compile(r"[0-9]{1,15}")
 _NOT_FOUND = 404
-_PARTIAL = 206
+_PARTIAL_CONTENT = 206
 
 
 class Offer(NamedTuple):
@@ -86,10 +88,17 @@ def find(opener: Opener, base_url: str, name: str, checksum: str = "") -> Offer:
         raise HostError(
             f"{_shown(url)}: the server announces {size} bytes, allowed are {MOST_BYTES}. Check artifact_url."
         )
-    if checksum:
-        return Offer(url, checksum.lower(), size)
+    return Offer(url, checksum.lower() or published(opener, base_url, name), size)
+
+
+def published(opener: Opener, base_url: str, name: str) -> str:
+    """Return the SHA-256 that stands in the ``.sha256`` file of an artefact.
+
+    :raises HostError: when there is none, or it is unusable.
+    """
+    url = "{}/{}".format(base_url.rstrip("/"), name)
     try:
-        return Offer(url, parse_checksum(_small_text(opener, url + ".sha256"), name), size)
+        return parse_checksum(_small_text(opener, url + ".sha256"), name)
     except ValueError as problem:
         raise HostError(
             f"{_shown(url)}.sha256 is no checksum file: {problem}. Put '<sha256>  {name}' there, or set checksum."
@@ -151,7 +160,7 @@ def resume(
     if begun == 0 or begun != offer.size:
         begin = begun if begun < offer.size else 0
         with _opened(opener, offer.url, "GET", begin) as answer:
-            continues = begin > 0 and answer.status == _PARTIAL
+            continues = begin > 0 and answer.status == _PARTIAL_CONTENT
             with open(target, "ab" if continues else "wb") as file:
                 for chunk in _chunks(answer, offer.url, most, clock):
                     file.write(chunk)
@@ -166,6 +175,24 @@ def resume(
         os.unlink(target)
         raise
     return fetched
+
+
+def paced(rate: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> Callable[[int], None]:
+    """Return what `resume` can tell of bytes, and which waits when they come faster than *rate* a second on average.
+
+    :param rate: bytes per second; 0 for as fast as it goes.
+    """
+    began = clock()
+    come = 0
+
+    def wait(count: int) -> None:
+        nonlocal come
+        come += count
+        ahead = come / rate - (clock() - began) if rate else 0.0
+        if ahead > 0:
+            sleep(ahead)
+
+    return wait
 
 
 def check_file(path: str, checksum: str, where: str = "") -> None:

@@ -183,7 +183,9 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
     checksum = parameters["checksum"] or ""
     if checksum and not _SHA256_RE.fullmatch(checksum):
         raise HostError(f"checksum {checksum!r} is no SHA-256; allowed are 64 hexadecimal digits.")
-    url = parameters["artifact_url"]
+    url, nearer = parameters["artifact_url"], parameters.get("tarball_url") or ""
+    if nearer and not _URL_RE.fullmatch(nearer):
+        raise HostError(f"tarball_url {nearer!r} is no http(s) URL.")
     edition = parameters["edition"] or instance.get("edition") or COMMUNITY
     architecture = str(instance["architecture"])
     unpinned = ""
@@ -198,6 +200,7 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
         architecture=architecture,
         unpinned=unpinned,
         base_url=url if _URL_RE.fullmatch(url) else "",
+        tarball_url=nearer,
         file=parameters["artifact_file"] or "",
         file_size=parameters["artifact_size"],
         checksum=checksum,

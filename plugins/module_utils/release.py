@@ -34,7 +34,9 @@ class Release:
     """A release that is wanted on this host.
 
     :param base_url: where artefacts are, for this host to fetch; empty when *file* is used.
+    :param tarball_url: where tarballs are nearer than at *base_url*. Nobody there is asked for digests.
     :param file: path on this host of the tarball that the controller brought; *checksum* is then needed.
+    :param file_size: bytes of the tarball, where somebody knows them; nobody is asked for them then.
     :param unpinned: why its digest is not among those that are pinned; empty when it is, or none are. What is not
         pinned is not brought then.
     :param name: what messages call it, when it comes in something else than its tarball.
@@ -44,6 +46,7 @@ class Release:
     edition: str
     architecture: str
     base_url: str = ""
+    tarball_url: str = ""
     file: str = ""
     file_size: int = 0
     checksum: str = ""
@@ -87,7 +90,7 @@ def needed_bytes(release: Release, opener: artifact.Opener) -> int:
     """
     _check_pinned(release)
     size = release.file_size
-    if release.base_url:
+    if release.base_url and not size:
         size = artifact.find(opener, release.base_url, release.artifact, release.checksum).size
     return (size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED
 

@@ -12,9 +12,6 @@ from typing import Any, Dict, Iterable, List, Sequence
 from ansible_collections.lockstep.teleport.plugins.module_utils import artifact, durable, installation, journal, release
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import Host, HostError
 
-#: Begins the names of tarballs that are not whole yet. They outlive a run that breaks off, for the next to continue.
-PARTIAL = ".partial-"
-
 
 class Staging:
     """The releases that one host is to have, all of one layout."""
@@ -44,6 +41,7 @@ class Staging:
         needed = 0
         for one in missing:
             needed += release.needed_bytes(one, self._opener)
+            self._digest(one)
         if needed:
             release.check_space(self._layout, needed - self._already_here())
 
@@ -72,12 +70,11 @@ class Staging:
         if not one.base_url:
             release.stage(self._host, self._layout, one, self._opener)
             return 0
-        offer = artifact.find(self._opener, one.base_url, one.artifact, one.checksum)
+        offer = artifact.find(self._opener, one.tarball_url or one.base_url, one.artifact, self._digest(one))
         partial = self._partial(one)
         try:
-            fetched = artifact.resume(
-                self._opener, offer, partial, release.room(self._layout), self._pace(rate), self._host.clock
-            )
+            pace = artifact.paced(rate, self._host.clock, self._host.sleep)
+            fetched = artifact.resume(self._opener, offer, partial, release.room(self._layout), pace, self._host.clock)
         except OSError as problem:
             raise HostError(f"{partial}: {problem.strerror}. Make room there and run again.") from problem
         local = dataclasses.replace(one, base_url="", file=partial, checksum=offer.sha256)
@@ -87,21 +84,14 @@ class Staging:
             os.unlink(partial)
         return fetched
 
-    def _pace(self, rate: int) -> Any:
-        began = self._host.clock()
-        come = 0
-
-        def wait(count: int) -> None:
-            nonlocal come
-            come += count
-            ahead = come / rate - (self._host.clock() - began) if rate else 0.0
-            if ahead > 0:
-                self._host.sleep(ahead)
-
-        return wait
+    def _digest(self, one: release.Release) -> str:
+        """Return the digest that is known before the tarball is looked for; empty to have it found beside that."""
+        if one.checksum or not (one.tarball_url and one.base_url):
+            return one.checksum
+        return artifact.published(self._opener, one.base_url, one.artifact)
 
     def _partial(self, one: release.Release) -> str:
-        return os.path.join(self._layout.versions_dir, PARTIAL + one.artifact)
+        return os.path.join(self._layout.versions_dir, artifact.PARTIAL + one.artifact)
 
     def _partials(self) -> List[str]:
         wanted = [self._partial(one) for one in self._wanted]
@@ -112,7 +102,7 @@ class Staging:
         wanted = self._partials()
         for name in os.listdir(self._layout.versions_dir):
             path = os.path.join(self._layout.versions_dir, name)
-            if name.startswith(PARTIAL) and path not in wanted:
+            if name.startswith(artifact.PARTIAL) and path not in wanted:
                 os.unlink(path)
 
     def outcome(self) -> Dict[str, Any]:

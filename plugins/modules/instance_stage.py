@@ -44,9 +44,14 @@ options:
     description:
       - Base URL from which the host fetches C(teleport[-ent]-vX.Y.Z-linux-ARCH[-fips]-bin.tar.gz) and the same with
         C(.sha256) behind it, or a directory on the controller from which it is brought to the host.
-      - Any server that hosts can reach will do, another host that serves a folder of tarballs included.
     type: str
     default: https://cdn.teleport.dev
+  tarball_url:
+    description:
+      - Base URL where tarballs are nearer than at O(artifact_url), as M(lockstep.teleport.artifact_share) returns it.
+      - Whoever serves them there is not believed. What comes from it is compared with O(checksums), or else with the
+        C(.sha256) file at O(artifact_url).
+    type: str
   edition:
     description: Edition to bring. Defaults to the edition that is installed.
     type: str
@@ -71,7 +76,9 @@ options:
     description: Tarball of the only version in O(versions) on the host. The action plugin sets this.
     type: path
   artifact_size:
-    description: Size of that tarball, or of the largest of those on the controller. The action plugin sets this.
+    description:
+      - Size of that tarball, or of the largest of those at O(tarball_url) or on the controller. For the controller the
+        action plugin sets this.
     type: int
     default: 0
   checksum:
@@ -217,6 +224,7 @@ def main() -> None:
             "instance": {"type": "dict", "required": True},
             "versions": {"type": "list", "elements": "str", "required": True},
             "artifact_url": {"type": "str", "default": "https://cdn.teleport.dev"},
+            "tarball_url": {"type": "str"},
             "edition": {"type": "str", "choices": ["community", "enterprise", "fips"]},
             "checksums": {"type": "dict", "default": {}},
             "ca_path": {"type": "path"},

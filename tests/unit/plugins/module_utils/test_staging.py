@@ -17,8 +17,8 @@ import pytest
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.lockstep.teleport.plugins.module_utils import durable, installation, ways
+from ansible_collections.lockstep.teleport.plugins.module_utils.artifact import PARTIAL
 from ansible_collections.lockstep.teleport.plugins.module_utils.host import HostError
-from ansible_collections.lockstep.teleport.plugins.module_utils.staging import PARTIAL
 from ansible_collections.lockstep.teleport.plugins.modules.instance_stage import orders_of, stage
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils import test_upgrade
 from ansible_collections.lockstep.teleport.tests.unit.plugins.module_utils.fake_host import FakeHost
@@ -61,8 +61,19 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[Any]:
     """A mirror with NEW and NEWER; ``cut_at`` says after how many bytes it breaks off, once, by file name."""
+    yield from serve(tmp_path / "mirror")
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Iterator[Any]:
+    """Another one, on a host of the site."""
+    yield from serve(tmp_path / "seed")
+
+
+def serve(folder: Path) -> Iterator[Any]:
+    """Serve NEW and NEWER from a new folder."""
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.folder = tmp_path / "mirror"
+    server.folder = folder
     server.folder.mkdir()
     server.asked, server.cut_at, server.continues = [], {}, True
     for version in (NEW, NEWER):
@@ -232,3 +243,43 @@ def test_artefacts_of_the_controller_are_asked_for(fake: FakeHost) -> None:
 
 def test_no_version_is_nothing_to_do(fake: FakeHost) -> None:
     assert run(fake, "/srv/teleport", [])["changed"] is False
+
+
+def test_a_seed_gives_the_tarball_and_the_publisher_its_digest(fake: FakeHost, mirror: Any, seed: Any) -> None:
+    name = next(path.name for path in mirror.folder.glob(f"*{NEW}*.gz"))
+    (seed.folder / name).write_bytes((mirror.folder / name).read_bytes())
+    result = run(fake, mirror.url, [NEW], tarball_url=seed.url)
+    assert result["brought"] == [NEW]
+    assert {asked for _method, asked, _begin in mirror.asked if asked.endswith(".gz")} <= {name}
+    assert fetches(mirror) == []
+    assert fetches(seed) == [(name, 0)]
+    assert not any(asked.endswith(".sha256") for _method, asked, _begin in seed.asked)
+
+
+def test_a_seed_is_not_believed(fake: FakeHost, mirror: Any, seed: Any) -> None:
+    path = next(seed.folder.glob(f"*{NEW}*.gz"))
+    path.write_bytes(path.read_bytes() + b"more")
+    Path(f"{path}.sha256").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    with pytest.raises(HostError, match="the SHA-256 is .*wanted is"):
+        run(fake, mirror.url, [NEW], tarball_url=seed.url)
+    assert on_host(fake) == []
+
+
+def test_with_pins_nobody_but_the_seed_is_asked(fake: FakeHost, mirror: Any, seed: Any) -> None:
+    path = next(seed.folder.glob(f"*{NEW}*.gz"))
+    pins = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    changes = {"tarball_url": seed.url, "artifact_size": path.stat().st_size, "checksums": pins}
+    assert run(fake, mirror.url, [NEW], **changes)["brought"] == [NEW]
+    assert mirror.asked == []
+
+
+def test_a_dry_run_asks_for_digests_and_not_the_seed(fake: FakeHost, mirror: Any, seed: Any) -> None:
+    seed.server_close()
+    changes = {"tarball_url": seed.url, "artifact_size": 1000}
+    assert run(fake, mirror.url, [NEW], check_mode=True, **changes)["brought"] == [NEW]
+    assert [(method, name[-7:]) for method, name, _begin in mirror.asked] == [("GET", ".sha256")]
+
+
+def test_a_seed_has_a_url(fake: FakeHost, mirror: Any) -> None:
+    with pytest.raises(HostError, match="tarball_url 'agent1' is no http"):
+        run(fake, mirror.url, [NEW], tarball_url="agent1")
