@@ -91,9 +91,10 @@ class Acceptor:
                 wire.close()
 
     def _accept(self) -> None:
+        watched: list[socket.socket | int] = [self._sock, self._stopped]
         while True:
             try:
-                ready, _w, _x = select.select([self._sock, self._stopped], [], [])
+                ready, _w, _x = select.select(watched, [], [])
                 if self._stopped in ready:
                     return
                 connection, _peer = self._sock.accept()
