@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+_FAILURE_RE = re.compile(r"fatal: |FAILED!|UNREACHABLE!|\[ERROR\]")
 PROGRAM = Path(__file__).parents[2] / "lab" / "lab.py"
 
 
@@ -80,10 +82,13 @@ class Lab:
         return Cost(time.monotonic() - began, _used() - used)
 
     def output(self, *command: str) -> str:
-        """Return what a command prints. Raises CalledProcessError when it fails, and prints the end of its output."""
+        """Return what a command prints. Raises CalledProcessError when it fails, and prints why, and how it ended."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            print((done.stdout + done.stderr)[-3000:], file=sys.stderr)
+            text = done.stdout + done.stderr
+            # The recap of a large fleet alone is longer than anybody reads.
+            said = [line[:2000] for line in text.splitlines() if _FAILURE_RE.search(line)]
+            print("\n".join(said[:20]), text[-3000:], sep="\n", file=sys.stderr)
             done.check_returncode()
         return done.stdout
 
