@@ -28,6 +28,8 @@ Opener = Callable[..., Any]
 
 #: The largest release has some 250 MB; what sends more is none.
 MOST_BYTES = 2 << 30
+#: What a tarball is taken for whose size nobody tells.
+LIKELY_BYTES = 200 << 20
 #: Begins the names of tarballs that are not whole yet. They outlive a run that breaks off, for the next to continue.
 PARTIAL = ".partial-"
 #: Seconds to wait for the next byte, and for the whole head of an answer.
@@ -41,6 +43,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 20
 _LARGEST_CHECKSUM_FILE = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
+_URL_RE = re.compile(r"https?://\S+")
 _SHA256_RE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S+))?\s*")
 _LENGTH_RE = re.compile(r"[0-9]{1,15}")
 _NOT_FOUND = 404
@@ -54,6 +57,11 @@ class Offer(NamedTuple):
     url: str
     sha256: str
     size: int
+
+
+def is_url(source: str) -> bool:
+    """Whether hosts can fetch from there themselves."""
+    return bool(_URL_RE.fullmatch(source))
 
 
 def artifact_name(version: str, edition: str, architecture: str) -> str:

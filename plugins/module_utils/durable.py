@@ -20,6 +20,8 @@ from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+#: What stays free of a disk that a release is brought to: what runs there goes on writing.
+SPARE_BYTES = 64 << 20
 
 #: Small enough to stay in a processor's cache between reading, hashing and writing.
 _CHUNK = 1 << 20
@@ -166,6 +168,21 @@ def free_bytes(path: str) -> int:
         path = os.path.dirname(path) or "/"
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
+
+
+def room(path: str) -> int:
+    """Return the bytes that may be written to the file system of *path* so that ``SPARE_BYTES`` of it stay free."""
+    return max(0, free_bytes(path) - SPARE_BYTES)
+
+
+def shortage(path: str, needed: int, setting: str) -> str:
+    """Return what to tell when *needed* bytes find no `room` in *path*, which *setting* names; empty when they do."""
+    free, wanted = free_bytes(path), needed + SPARE_BYTES
+    if free >= wanted:
+        return ""
+    return (
+        f"{path}: {free >> 20} MiB are free, {wanted >> 20} MiB are needed. Make room there, or name another {setting}."
+    )
 
 
 @contextlib.contextmanager

@@ -31,7 +31,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.version import (
 
 DEFAULT_VERSIONS_DIR = "/opt/teleport-versions"
 
-_URL_RE = re.compile(r"https?://\S+")
 _SHA256_RE = re.compile(r"[0-9a-fA-F]{64}")
 _ARCHITECTURE_RE = re.compile(r"[a-z0-9_]{1,32}")
 _SERVICES = frozenset(("auth", "proxy", "agent", "client"))
@@ -184,7 +183,7 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
     if checksum and not _SHA256_RE.fullmatch(checksum):
         raise HostError(f"checksum {checksum!r} is no SHA-256; allowed are 64 hexadecimal digits.")
     url, nearer = parameters["artifact_url"], parameters.get("tarball_url") or ""
-    if nearer and not _URL_RE.fullmatch(nearer):
+    if nearer and not artifact.is_url(nearer):
         raise HostError(f"tarball_url {nearer!r} is no http(s) URL.")
     edition = parameters["edition"] or instance.get("edition") or COMMUNITY
     architecture = str(instance["architecture"])
@@ -199,7 +198,7 @@ def _release(parameters: Mapping[str, Any], instance: Mapping[str, Any]) -> rele
         edition=edition,
         architecture=architecture,
         unpinned=unpinned,
-        base_url=url if _URL_RE.fullmatch(url) else "",
+        base_url=url if artifact.is_url(url) else "",
         tarball_url=nearer,
         file=parameters["artifact_file"] or "",
         file_size=parameters["artifact_size"],

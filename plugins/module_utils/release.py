@@ -21,9 +21,6 @@ from ansible_collections.lockstep.teleport.plugins.module_utils.version import C
 _FIRST_WITH_TEST = Version.parse("7.0.0")
 #: A release takes about three times its tarball unpacked; the tarball lies beside it meanwhile.
 _UNPACKED_PER_PACKED = 4
-#: Room for a tarball whose size the server does not tell, and what stays free in any case.
-_LIKELY_TARBALL = 200 << 20
-_SPARE_BYTES = 64 << 20
 _TEMPORARY = (".fetch-", ".unpack-", ".removed-")
 _REQUIRED = ("teleport", "tctl", "tsh")
 _QUOTED_RE = re.compile(r"`[^`\n]*`|\"[^\"\n]*\"|'[^'\n]*'")
@@ -92,7 +89,7 @@ def needed_bytes(release: Release, opener: artifact.Opener) -> int:
     size = release.file_size
     if release.base_url and not size:
         size = artifact.find(opener, release.base_url, release.artifact, release.checksum).size
-    return (size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED
+    return (size or artifact.LIKELY_BYTES) * _UNPACKED_PER_PACKED
 
 
 def check_space(layout: installation.Layout, needed: int) -> None:
@@ -100,13 +97,9 @@ def check_space(layout: installation.Layout, needed: int) -> None:
 
     :raises HostError: when fewer than *needed* bytes, and some spare, are free below the versions folder.
     """
-    free = durable.free_bytes(layout.versions_dir)
-    wanted = needed + _SPARE_BYTES
-    if free < wanted:
-        raise HostError(
-            f"{layout.versions_dir}: {free >> 20} MiB are free, {wanted >> 20} MiB are needed. Make room there, or "
-            "name another versions_dir."
-        )
+    problem = durable.shortage(layout.versions_dir, needed, "versions_dir")
+    if problem:
+        raise HostError(problem)
 
 
 def stage(host: Host, layout: installation.Layout, release: Release, opener: artifact.Opener) -> bool:
@@ -149,7 +142,7 @@ def publish(layout: installation.Layout, fresh: str, name: str, facts: Dict[str,
 
 def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opener) -> str:
     offer = artifact.find(opener, release.base_url, release.artifact, release.checksum)
-    check_space(layout, (offer.size or _LIKELY_TARBALL) * _UNPACKED_PER_PACKED)
+    check_space(layout, (offer.size or artifact.LIKELY_BYTES) * _UNPACKED_PER_PACKED)
     target = os.path.join(layout.versions_dir, ".fetch-" + release.artifact)
     artifact.download(opener, offer, target, min(artifact.MOST_BYTES, room(layout)))
     return target
@@ -157,7 +150,7 @@ def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opene
 
 def room(layout: installation.Layout) -> int:
     """Bytes that may be written before what is written is known to be right; an instance on the same disk goes on."""
-    return max(0, durable.free_bytes(layout.versions_dir) - _SPARE_BYTES)
+    return durable.room(layout.versions_dir)
 
 
 def clean(layout: installation.Layout) -> None:

@@ -24,10 +24,6 @@ UNIT = "lockstep-teleport-share.service"
 _NAME_RE = re.compile(
     r"teleport(?:-ent)?-v(?P<version>[0-9A-Za-z.+-]{1,64})-linux-(?P<architecture>[a-z0-9_]{1,32})(?:-fips)?-bin\.tar\.gz"
 )
-_URL_RE = re.compile(r"https?://\S+")
-_SPARE_BYTES = 64 << 20
-#: What a tarball is taken for whose size the server does not tell.
-_LIKELY_TARBALL = 200 << 20
 _DIRECTORY = "teleport_stage_seed_dir"
 _ANSWER_SECONDS = 15.0
 _LOCK = ".lock"
@@ -81,7 +77,7 @@ class Sharing:
 
         :raises HostError: when one cannot be had, or the share cannot be.
         """
-        if not _URL_RE.fullmatch(self._share.base_url):
+        if not artifact.is_url(self._share.base_url):
             raise HostError(
                 f"artifact_url is {self._share.base_url!r}; a host that serves others fetches from an http(s) URL. "
                 "Name one, or leave this host out of teleport_stage_seeds."
@@ -111,13 +107,10 @@ class Sharing:
         trust.require(self._share.directory, _DIRECTORY)
         begun = [self._path(artifact.PARTIAL + name) for name in missing]
         here = sum(os.path.getsize(path) for path in begun if os.path.exists(path))
-        wanted = sum(offers[name].size or _LIKELY_TARBALL for name in missing) - here + _SPARE_BYTES
-        free = durable.free_bytes(self._share.directory)
-        if missing and free < wanted:
-            raise HostError(
-                f"{self._share.directory}: {free >> 20} MiB are free, {wanted >> 20} MiB are needed. Make room there, "
-                f"or name another {_DIRECTORY}."
-            )
+        wanted = sum(offers[name].size or artifact.LIKELY_BYTES for name in missing) - here
+        problem = durable.shortage(self._share.directory, wanted, _DIRECTORY) if missing else ""
+        if problem:
+            raise HostError(problem)
 
     def fetch(self, offers: Mapping[str, artifact.Offer], missing: Sequence[str]) -> int:
         """Fetch *missing* one after the other, remove what is not wanted any more; return the bytes fetched.
@@ -145,7 +138,7 @@ class Sharing:
 
     def _fetch(self, name: str, offer: artifact.Offer) -> int:
         partial = self._path(artifact.PARTIAL + name)
-        most = durable.free_bytes(self._share.directory) - _SPARE_BYTES
+        most = durable.room(self._share.directory)
         pace = artifact.paced(self._share.rate, self._host.clock, self._host.sleep)
         fetched = artifact.resume(self._opener, offer, partial, most, pace, self._host.clock)
         os.chmod(partial, 0o644)

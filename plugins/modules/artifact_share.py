@@ -158,12 +158,11 @@ def present(sharing: Sharing, share: Share, check_mode: bool) -> Dict[str, Any]:
     """Return the module's result after everything is here and served. Raises :class:`HostError`."""
     offers = sharing.offers()
     missing = sharing.missing(offers)
-    sharing.check_room(offers, missing)
-    begun = not sharing.is_served()
-    fetched = 0
-    if not check_mode:
-        fetched = sharing.fetch(offers, missing)
-        begun = sharing.serve()
+    if check_mode:
+        sharing.check_room(offers, missing)
+        fetched, begun = 0, not sharing.is_served()
+    else:
+        fetched, begun = sharing.fetch(offers, missing), sharing.serve()
     verb = "would be" if check_mode else "were"
     return {
         "changed": bool(missing) or begun,

@@ -79,8 +79,9 @@ def staging_summary(
     """Sum up what ``instance_stage`` returned on *hosts* as ``artifacts_staged``.
 
     ``ready`` counts the hosts that have everything, ``left_alone`` those that fetch by other means, ``handed_on`` those
-    that fetch from hosts of their site (*sources*, by host), which returned what they did as ``artifacts_shared``.
-    ``fetched_bytes`` is over all but those. ``failed`` has ``host`` and ``msg`` of each that lacks something.
+    of the ready that fetched from a seed of their site (*sources*, by host). ``fetched_bytes`` is what came from afar:
+    to seeds, which returned it as ``artifacts_shared``, and to hosts that have none. ``failed`` has ``host`` and
+    ``msg`` of each that lacks something.
     """
     ready = left_alone = handed_on = 0
     seeds = sources or {}
@@ -91,11 +92,11 @@ def staging_summary(
         if "brought" not in result:
             failed.append({"host": host, "msg": _why_not(result, seeds.get(host), hostvars)})
             continue
-        handed_on += host in seeds
         fetched += 0 if host in seeds else int(result.get("fetched_bytes") or 0)
-        is_left_alone = not result.get("changed") and not result.get("present")
-        left_alone += is_left_alone
-        ready += not is_left_alone
+        is_ready = bool(result.get("changed") or result.get("present"))
+        ready += is_ready
+        left_alone += not is_ready
+        handed_on += is_ready and host in seeds
     counts = {"ready": ready, "left_alone": left_alone, "handed_on": handed_on}
     return {**counts, "fetched_bytes": fetched, "failed": failed}
 
