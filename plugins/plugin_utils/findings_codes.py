@@ -236,9 +236,9 @@ _VERSIONS = {
 
 _PLAN = {
     "auth-rolls": _info(
-        "Auth servers are upgraded one at a time while the others of their group serve, without a backup.",
-        "With teleport_auth_strategy: shrink one server is left before each hop, and its backend is backed up. With "
-        "rolling, take a backup with lockstep.teleport.backup before.",
+        "Auth servers are upgraded one at a time while the others of their group serve, also during the backup before.",
+        "A hop that fails stops, and going back (lockstep.teleport.rollback) loses what was written since the backup. "
+        "With teleport_auth_strategy: shrink a hop leaves one server, which goes back by itself with its data.",
     ),
     "more-stages-than-one-run": _info(
         "The plan has more stages than one run of the upgrade playbook carries out.",

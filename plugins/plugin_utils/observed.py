@@ -20,6 +20,7 @@ from ansible_collections.lockstep.teleport.plugins.plugin_utils import (
     run_settings,
     trusted_clusters,
 )
+from ansible_collections.lockstep.teleport.plugins.plugin_utils.planner_input import ROLLING
 
 Instance = dict[str, Any]
 
@@ -226,9 +227,10 @@ def _unsavable(
     """Find a backend that nobody can save: that must be known before its Auth Service is down."""
     config = seen.get("config") or {}
     own = variables.get("teleport_backup_command") and variables.get("teleport_restore_command")
-    own = own or variables.get("teleport_backup_method") == "clone"
-    needed = "auth" in seen["services"] and variables.get("teleport_auth_strategy") != "rolling"
-    if own or not needed or not config.get("storage"):
+    # Teleport's clone has no common moment: a group that is rolled through writes all the time.
+    rolls = variables.get("teleport_auth_strategy") == ROLLING
+    own = own or (variables.get("teleport_backup_method") == "clone" and not rolls)
+    if own or "auth" not in seen["services"] or not config.get("storage"):
         return
     message = kinds.refusal(config["storage"])
     if message:

@@ -82,7 +82,10 @@ def _rolling(request: Request, drafts: list[Draft]) -> list[Finding]:
     if request.strategy != ROLLING or not any(move.instance.is_auth for draft in drafts for move in draft.moves):
         return []
     return [
-        finding("auth-rolls", "Each Auth Service is upgraded while the others of its group serve, without a backup.")
+        finding(
+            "auth-rolls",
+            "Each Auth Service is upgraded while the others of its group serve, also during the backup before.",
+        )
     ]
 
 

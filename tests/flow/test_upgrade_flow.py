@@ -130,6 +130,35 @@ def test_a_dry_run_takes_the_same_way_and_writes_the_plan_alone(tmp_path: Path) 
     assert json.loads((tmp_path / "plan.json").read_text())["target_version"] == TARGET
 
 
+def rolled(folder: Path, *arguments: str, fate: str = "") -> tuple[Outcome, list[tuple[str, str]]]:
+    """Roll two auth servers to TARGET, with a backup that ends as *fate* says; returns the steps on them as well."""
+    hosts = {name: host(name, "auth", version=HOP) for name in ("a1", "a2")}
+    hosts["a1"]["script"] = {"backend_backup": fate}
+    outcome = run(folder, hosts, *arguments, teleport_auth_strategy="rolling")
+    steps = ("backend_backup", "instance_hold", "instance_upgrade")
+    return outcome, [(call["name"], call["host"]) for call in outcome.calls if call["name"] in steps]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_a_group_that_is_rolled_through_is_backed_up_first_and_nobody_is_held(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    outcome, steps = rolled(tmp_path, *arguments)
+    assert outcome.status == 0, outcome.text
+    assert steps == [("backend_backup", "a1"), ("instance_upgrade", "a1"), ("instance_upgrade", "a2")]
+    assert {call["state"] for call in outcome.calls if call["name"] == "backend_backup"} == {"present"}
+
+
+@pytest.mark.parametrize("fate", ["fail", "lose"])
+def test_a_group_is_not_rolled_through_without_its_backup(tmp_path: Path, fate: str) -> None:
+    outcome, steps = rolled(tmp_path, fate=fate)
+    assert outcome.status != 0
+    assert steps == [("backend_backup", "a1")]
+    assert outcome.report is not None
+    assert outcome.report["state"] == "stopped"
+    assert "a1" in outcome.report["reason"]
+
+
 def test_a_leaf_takes_the_hop_of_its_root_and_its_auth_server_is_asked_once_it_runs(tmp_path: Path) -> None:
     hosts = {name: {**variables, "teleport_cluster": "main"} for name, variables in fleet(n3="fail").items()}
     stopped = host("b1", "auth", teleport_cluster="branch")

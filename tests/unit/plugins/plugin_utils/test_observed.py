@@ -141,7 +141,13 @@ def test_a_silent_auth_server_does_not_pass_for_an_agent() -> None:
             ["auth"],
             False,
         ),
-        ({"type": "firestore"}, {"teleport_auth_strategy": "rolling"}, ["auth"], False),
+        ({"type": "firestore"}, {"teleport_backup_method": "clone"}, ["auth"], False),
+        (
+            {"type": "firestore"},
+            {"teleport_backup_method": "clone", "teleport_auth_strategy": "rolling"},
+            ["auth"],
+            True,
+        ),
     ],
 )
 def test_a_backend_that_only_its_user_can_save_is_found_before_the_plan(
