@@ -9,7 +9,6 @@ already, whose configuration, unit and tools are copied. The collection finds al
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,8 +45,8 @@ done
 
 
 def names(host: str, count: int) -> list[str]:
-    """Return the names of so many agents on a host."""
-    return [f"{host}-{number:04}" for number in range(count)]
+    """Return the names of so many agents on a host. In order of names, in which plans have them, hosts take turns."""
+    return [f"agent{number:04}-{host}" for number in range(count)]
 
 
 def populate(host: str, count: int) -> list[str]:
@@ -60,9 +59,7 @@ def inventory(group: str, hosts: Mapping[str, Mapping[str, Any]], counts: Mappin
 
     Neighbours in it are on different hosts, as many as there are: one sshd takes few newcomers at once.
     """
-    everybody = itertools.zip_longest(
-        *([(host, name) for name in names(host, count)] for host, count in counts.items())
-    )
+    everybody = sorted((name, host) for host, count in counts.items() for name in names(host, count))
     members = {
         name: {
             **hosts[host],
@@ -71,7 +68,7 @@ def inventory(group: str, hosts: Mapping[str, Mapping[str, Any]], counts: Mappin
             "teleport_bin_dir": f"{ROOT}/{name}/bin",
             "teleport_versions_dir": f"{ROOT}/{name}/versions",
         }
-        for host, name in filter(None, itertools.chain.from_iterable(everybody))
+        for name, host in everybody
     }
     agents: dict[str, Any] = {name: {} for name in members}
     return {"all": {"children": {group: {"hosts": members}, "lab_agent": {"hosts": agents}}}}
