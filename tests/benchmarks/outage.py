@@ -5,8 +5,9 @@
 
 On a real host with SQLite of several sizes, a client asks ``/readyz`` every 50 ms. Away is from the last answer that
 was good to the first that is good again. What a hop does in that time: stop, copy the database, prove the copy, start
-the new version, which migrates; with the strategy ``rolling`` nothing is copied. What it is held against: ``systemctl
-restart`` of the new version, and ``cp`` of the database until it is on the disk. It fails beyond the budget for 100 MB.
+the new version, which migrates; with the strategy ``rolling`` the copy was made before. What it is held against:
+``systemctl restart`` of the new version, and ``cp`` of the database until it is on the disk. It fails beyond the budget
+for 100 MB.
 
 A group of two on one etcd is rolled through as well: its client is served as long as either of them takes a connection.
 """
