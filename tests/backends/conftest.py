@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -83,11 +84,11 @@ class Etcd:
                 raise RuntimeError(f"etcd does not start: {self._log.read_text()}")
             time.sleep(0.1)
 
-    def stop(self) -> None:
-        """End the process."""
+    def stop(self, committed: bool = False) -> None:
+        """End the process; when its file is to be *committed*, it has to end by itself."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._process.send_signal(signal.SIGTERM if committed else signal.SIGKILL)
+            self._process.wait(_READY_SECONDS)
 
     def client(self, **changes: Any) -> EtcdClient:
         """Return a client with the rights of the configuration."""

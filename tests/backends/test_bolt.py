@@ -35,7 +35,7 @@ def real_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(30):
         client.put([KeyValue(b"/k%d-%d" % (number, key), b"v" * 500, 0) for key in range(50)])
     client.close()
-    server.stop()
+    server.stop(committed=True)
     return server.database
 
 
