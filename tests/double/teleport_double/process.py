@@ -42,6 +42,7 @@ from .witnesslog import record
 SERVICES = (("auth_service", "auth"), ("proxy_service", "proxy"), ("ssh_service", "agent"))
 COMPONENTS = {"auth": "auth", "proxy": "proxy", "agent": "node"}
 ALIVE_SECONDS = 2.0
+_PRINCIPALS = "/states/proxy/principals"  # where a process keeps the names of its proxy
 
 
 @dataclass
@@ -204,6 +205,7 @@ class Process:
     def _start_agents(self) -> None:
         if "proxy" in self.services:
             self.proxy = Proxy(self.config, self.identity, self._link("Proxy"), self.readiness, self.sessions)
+            self._keep_first_principals()
             threading.Thread(target=self._run_service, args=(self.proxy, "proxy.init"), daemon=True).start()
         if "agent" in self.services:
             self.node = Node(self.config, self.identity, self._link("Node"), self.readiness, self.sessions)
@@ -258,13 +260,19 @@ class Process:
         """True once when the proxy's names changed: the process then reloads itself (auth and proxy in one only)."""
         if self.store is None or self.proxy is None or self.auth is None:
             return False
-        era = [line for line in load_table("migrations")["principals_change"] if _reached(self, line)][-1:]
-        names = sorted(self.config.public_addresses("proxy_service")) + era
-        key = "/states/proxy/principals"
-        known = self.store.get(key)
-        text = ",".join(names)
-        self.store.put(key, text)
+        known = self.store.get(_PRINCIPALS)
+        text = self._principals()
+        self.store.put(_PRINCIPALS, text)
         return known is not None and known.value != text
+
+    def _keep_first_principals(self) -> None:
+        # They are in the first identity, and so on the disk before anybody calls the process ready.
+        if self.store is not None and self.auth is not None and self.store.get(_PRINCIPALS) is None:
+            self.store.put(_PRINCIPALS, self._principals())
+
+    def _principals(self) -> str:
+        era = [line for line in load_table("migrations")["principals_change"] if _reached(self, line)][-1:]
+        return ",".join(sorted(self.config.public_addresses("proxy_service")) + era)
 
 
 def _reached(process: Process, line: str) -> bool:
