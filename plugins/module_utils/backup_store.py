@@ -158,12 +158,9 @@ def would_seal(directory: str, cluster: str, cipher: Cipher) -> List[str]:
 
 def require_room(home: str, needed: int) -> None:
     """Raise :class:`BackupError` unless *needed* bytes, and some to spare, are free in *home*."""
-    needed, free = needed + SPARE_BYTES, durable.free_bytes(home)
-    if free < needed:
-        raise BackupError(
-            f"{home}: {free >> 20} MiB are free, {needed >> 20} MiB are needed. Make room there or name another "
-            "directory."
-        )
+    problem = durable.shortage(home, needed, "directory", SPARE_BYTES)
+    if problem:
+        raise BackupError(problem)
 
 
 def free_name(path: str) -> str:

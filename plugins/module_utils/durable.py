@@ -175,9 +175,12 @@ def room(path: str) -> int:
     return max(0, free_bytes(path) - SPARE_BYTES)
 
 
-def shortage(path: str, needed: int, setting: str) -> str:
-    """Return what to tell when *needed* bytes find no `room` in *path*, which *setting* names; empty when they do."""
-    free, wanted = free_bytes(path), needed + SPARE_BYTES
+def shortage(path: str, needed: int, setting: str, spare: int = SPARE_BYTES) -> str:
+    """Return what to tell when *path*, which *setting* names, has no room for *needed* bytes and some to *spare*.
+
+    Empty when it has.
+    """
+    free, wanted = free_bytes(path), needed + spare
     if free >= wanted:
         return ""
     return (

@@ -117,7 +117,7 @@ def stage(host: Host, layout: installation.Layout, release: Release, opener: art
             artifact.check_file(release.file, release.checksum)
             check_space(layout, os.path.getsize(release.file) * _UNPACKED_PER_PACKED)
         fresh = os.path.join(layout.versions_dir, ".unpack-" + release.folder)
-        archive.unpack(tarball, fresh, room(layout))
+        archive.unpack(tarball, fresh, durable.room(layout.versions_dir))
         _check_content(host, fresh, release)
         facts = {"version": release.version, "edition": release.edition, "source": release.artifact}
         publish(layout, fresh, release.folder, {**facts, "sha256": durable.hash_file(tarball).sha256})
@@ -144,13 +144,8 @@ def _fetch(layout: installation.Layout, release: Release, opener: artifact.Opene
     offer = artifact.find(opener, release.base_url, release.artifact, release.checksum)
     check_space(layout, (offer.size or artifact.LIKELY_BYTES) * _UNPACKED_PER_PACKED)
     target = os.path.join(layout.versions_dir, ".fetch-" + release.artifact)
-    artifact.download(opener, offer, target, min(artifact.MOST_BYTES, room(layout)))
+    artifact.download(opener, offer, target, min(artifact.MOST_BYTES, durable.room(layout.versions_dir)))
     return target
-
-
-def room(layout: installation.Layout) -> int:
-    """Bytes that may be written before what is written is known to be right; an instance on the same disk goes on."""
-    return durable.room(layout.versions_dir)
 
 
 def clean(layout: installation.Layout) -> None:

@@ -74,7 +74,9 @@ class Staging:
         partial = self._partial(one)
         try:
             pace = artifact.paced(rate, self._host.clock, self._host.sleep)
-            fetched = artifact.resume(self._opener, offer, partial, release.room(self._layout), pace, self._host.clock)
+            fetched = artifact.resume(
+                self._opener, offer, partial, durable.room(self._layout.versions_dir), pace, self._host.clock
+            )
         except OSError as problem:
             raise HostError(f"{partial}: {problem.strerror}. Make room there and run again.") from problem
         local = dataclasses.replace(one, base_url="", file=partial, checksum=offer.sha256)

@@ -95,6 +95,17 @@ def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert durable.free_bytes(str(tmp_path / "x" / "y")) == pytest.approx(expected, rel=0.05)
 
 
+def test_what_runs_on_a_disk_keeps_some_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = durable.SPARE_BYTES + 1000
+    monkeypatch.setattr(durable, "free_bytes", lambda _path: free)
+    assert durable.room("/d") == 1000
+    assert durable.shortage("/d", 1000, "versions_dir") == ""
+    assert durable.shortage("/d", 1001, "versions_dir").endswith("name another versions_dir.")
+    assert durable.shortage("/d", free, "versions_dir", spare=0) == ""
+    monkeypatch.setattr(durable, "free_bytes", lambda _path: 1)
+    assert durable.room("/d") == 0
+
+
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
     lock = str(tmp_path / "lock")
 
