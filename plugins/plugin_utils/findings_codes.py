@@ -237,7 +237,7 @@ _VERSIONS = {
 _PLAN = {
     "auth-rolls": _info(
         "Auth servers are upgraded one at a time while the others of their group serve, also during the backup before.",
-        "A hop that fails stops, and going back (lockstep.teleport.rollback) loses what was written since the backup. "
+        "A hop between lines that fails stops; going back then loses what was written since the backup. "
         "With teleport_auth_strategy: shrink a hop leaves one server, which goes back by itself with its data.",
     ),
     "more-stages-than-one-run": _info(

@@ -115,6 +115,7 @@ def test_two_hops_end_with_everyone_at_the_target_whatever_strategy_is_configure
         (TARGET, "a1"),
         (TARGET, "n1"),
     ]
+    assert {call["state"] for call in outcome.calls if call["name"] == "backend_backup"} == {"rehearse"}
     assert watched(outcome, HOP) == watched(outcome, TARGET) == {**dict.fromkeys(AGENTS, 5), "n1": 30}
     assert outcome.report is not None
     assert {row["after"] for row in outcome.report["hosts"]} == {TARGET}

@@ -120,10 +120,12 @@ def test_what_a_seed_fetched_is_counted_once_and_its_failure_told() -> None:
         "e": {"artifacts_staged": {"msg": "the connection broke"}},
         "f": {"artifacts_staged": {"skipped": True}},
         "g": {},
+        "h": {"artifacts_staged": {"changed": False, "brought": [], "present": []}},
     }
-    sources = {"a": "a", "b": "a", "c": "d", "e": "a", "f": "g"}
-    summary = staging_view.staging_summary("abcef", hostvars, sources)
-    assert (summary["ready"], summary["handed_on"], summary["fetched_bytes"]) == (2, 2, 5 << 20)
+    sources = {"a": "a", "b": "a", "c": "d", "e": "a", "f": "g", "h": "a"}
+    summary = staging_view.staging_summary("abcefh", hostvars, sources)
+    assert (summary["ready"], summary["left_alone"], summary["handed_on"]) == (2, 1, 2)
+    assert summary["fetched_bytes"] == 5 << 20
     assert summary["failed"] == [
         {"host": "c", "msg": "d, which is to fetch for it, serves nothing: no room"},
         {"host": "e", "msg": "the connection broke"},
